@@ -1,0 +1,170 @@
+package backend
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// Storage is one container of objects: a bucket, a directory tree. Methods are safe for concurrent use and keep no state
+// between calls: each names the object and, for an upload, the upload. Any call may therefore be repeated, continued by
+// another process, or carried over RPC. Implementations embed Unimplemented, so that a method added to the contract later
+// fails with Unsupported instead of breaking the build.
+//
+// A method whose context has ended returns an error of Kind Canceled (or Timeout) and leaves nothing running that could
+// change the container or touch the caller's memory. Errors are *Error.
+type Storage interface {
+	// Info says what the container promises. It makes no request, is cheap and cannot fail.
+	Info() Info
+	Source
+	Sink
+	Catalog
+}
+
+// Source is the reading side of a Storage.
+type Source interface {
+	// Stat returns the current object under key, or NotFound.
+	Stat(ctx context.Context, key string) (Object, error)
+	// ReadAt fills p with the bytes of obj from offset off on and returns how many it read. obj is what Stat or List
+	// returned: if that version is gone or replaced, ReadAt fails with Changed and never returns bytes of another one. It
+	// reads len(p) bytes or fails, except at the end of the object, where it returns the bytes that are left together
+	// with io.EOF (bare, not an *Error), as io.ReaderAt does. It does not touch p after it has returned, also when ctx ended.
+	ReadAt(ctx context.Context, obj Object, p []byte, off int64) (int, error)
+}
+
+// Sink is the writing side of a Storage. Nothing is visible under a key until Put or CompleteUpload succeeds, and until
+// then the object that was there before can be read. No method touches p after it has returned, also when ctx ended.
+type Sink interface {
+	// Put stores p as the whole object in one request. It is for objects up to Limits.MaxPut.
+	Put(ctx context.Context, key string, p []byte, o PutOptions) (Object, error)
+	// CreateUpload begins a multipart upload. o.Size and o.PartSize are final: part n holds the bytes from (n-1)*PartSize
+	// on, every part but the last is PartSize long.
+	CreateUpload(ctx context.Context, key string, o UploadOptions) (Upload, error)
+	// UploadPart stores part n (the first is 1). The same n again replaces it; parts may come in any order and at the same
+	// time unless Capabilities.Sequential. If sum is of an algorithm in Info.Checksums, a part whose bytes do not match it
+	// is refused with Corrupt. An upload that was completed or aborted is NotFound.
+	UploadPart(ctx context.Context, u Upload, n int, p []byte, sum Checksum) (Part, error)
+	// ListParts yields the parts that the container holds for u in ascending order, as they are now: it is the truth to
+	// continue from after a crash. Only with Capabilities.ListParts.
+	ListParts(ctx context.Context, u Upload) iter.Seq2[Part, error]
+	// CompleteUpload makes the object visible, made of exactly parts, which are in ascending order and name each part's
+	// current Tag; a part that is missing or has another Tag is Invalid. o.If is checked here. If o.Checksum is set and the
+	// finished object does not match, the result is Corrupt and the previous object stays or nothing is there. It is
+	// repeatable: on an upload that is gone it succeeds if the object under the key has u.Size and matches o.Checksum,
+	// since then an earlier attempt did the work, and is NotFound otherwise.
+	CompleteUpload(ctx context.Context, u Upload, parts []Part, o CompleteOptions) (Object, error)
+	// AbortUpload drops the upload and its parts. It is repeatable: an upload that is gone is no error.
+	AbortUpload(ctx context.Context, u Upload) error
+}
+
+// Catalog is the listing and housekeeping side of a Storage.
+type Catalog interface {
+	// List yields the objects whose keys begin with prefix in ascending byte order of keys, each at most once. It ends
+	// after the first error and holds at most a few pages in memory.
+	List(ctx context.Context, prefix string) iter.Seq2[Object, error]
+	// ListUploads yields the multipart uploads under prefix that were neither completed nor aborted.
+	ListUploads(ctx context.Context, prefix string) iter.Seq2[Upload, error]
+	// Copy makes key a copy of the object at from without its bytes passing through the caller. from.Scheme is one of
+	// Info.CopyFrom. version, if set, pins the source: a replaced source is Changed. It returns when the copy is visible.
+	Copy(ctx context.Context, from Location, version string, key string, o CopyOptions) (Object, error)
+	// Delete removes obj. If obj.Version is set and another version is there now, it fails with Changed and removes
+	// nothing. An object that is not there is NotFound.
+	Delete(ctx context.Context, obj Object) error
+}
+
+// Info is what a container promises. A promise is tested by backendtest both ways: kept where it is made, refused with
+// Unsupported where it is not.
+type Info struct {
+	Can       Capabilities
+	Checksums []Algorithm // verified by the container before anything is visible, cheapest first
+	CopyFrom  []string    // schemes that Copy accepts
+	Limits    Limits
+}
+
+// Capabilities are the optional parts of the contract.
+type Capabilities struct {
+	Write            bool // Put and, with Limits.MaxParts > 0, uploads
+	List             bool // List
+	ListParts        bool // ListParts, and so an upload can be continued by another process
+	ListUploads      bool // ListUploads
+	Delete           bool // Delete
+	Sequential       bool // parts must come in ascending order, one at a time
+	PutIfAbsent      bool // Condition.Absent on Put
+	CompleteIfAbsent bool // Condition.Absent on CompleteUpload and Copy
+	IfVersion        bool // Condition.Version on Put and CompleteUpload
+	Holes            bool // long runs of zero bytes take no room
+	ModTime          bool // keeps the ModTime that an object is written with
+}
+
+// Limits are sizes in bytes; zero means none.
+type Limits struct {
+	MinPart     int64 // of all parts but the last
+	MaxPart     int64
+	MaxParts    int
+	MaxPut      int64
+	MaxObject   int64
+	Connections int // requests at once that make sense; zero lets the caller choose
+}
+
+// Object is one object as Stat, List and the writing methods describe it.
+type Object struct {
+	Key      string            `json:"key"`
+	Size     int64             `json:"size"`
+	ModTime  time.Time         `json:"mod_time,omitzero"`
+	Version  string            `json:"version,omitempty"`  // opaque; changes whenever the content is replaced
+	Checksum Checksum          `json:"checksum,omitempty"` // of the whole object, where the container tells it
+	Meta     map[string]string `json:"meta,omitempty"`     // lower-case keys; List may leave it out
+}
+
+// Upload names a multipart upload. It is a plain value: another process can continue with it.
+type Upload struct {
+	Key      string    `json:"key"`
+	ID       string    `json:"id"`
+	Size     int64     `json:"size,omitempty"`      // of the finished object; ListUploads may not know it
+	PartSize int64     `json:"part_size,omitempty"` // of every part but the last; ListUploads may not know it
+	Created  time.Time `json:"created,omitzero"`
+}
+
+// Part is one part as the container holds it.
+type Part struct {
+	Number   int      `json:"n"`
+	Size     int64    `json:"size"`
+	Tag      string   `json:"tag"`                // opaque; changes whenever the part is replaced
+	Checksum Checksum `json:"checksum,omitempty"` // where the container tells it
+}
+
+// Condition guards what a write may replace. At most one field is set; the zero value always holds.
+type Condition struct {
+	Absent  bool   // nothing is there: otherwise Exists
+	Version string // this version is there: otherwise Changed
+}
+
+// PutOptions are the options of Put.
+type PutOptions struct {
+	If       Condition
+	Checksum Checksum // of p; verified before the object is visible if its algorithm is in Info.Checksums
+	Meta     map[string]string
+	ModTime  time.Time // kept where Capabilities.ModTime
+}
+
+// UploadOptions are the options of CreateUpload.
+type UploadOptions struct {
+	Size     int64 // of the finished object
+	PartSize int64
+	Meta     map[string]string
+	ModTime  time.Time // kept where Capabilities.ModTime
+}
+
+// CompleteOptions are the options of CompleteUpload.
+type CompleteOptions struct {
+	If       Condition
+	Checksum Checksum  // of the whole object
+	ModTime  time.Time // as given to CreateUpload
+}
+
+// CopyOptions are the options of Copy.
+type CopyOptions struct {
+	If      Condition
+	Meta    map[string]string
+	ModTime time.Time
+}
