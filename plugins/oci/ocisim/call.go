@@ -1,0 +1,203 @@
+package ocisim
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// call is one request on its way through a handler, and the answer that the handler fills in.
+type call struct {
+	s    *Server
+	w    http.ResponseWriter // not to be written to by handlers: use json, empty or stream
+	r    *http.Request
+	op   *operation
+	vars map[string]string
+	body []byte // the verified body; nil for object data
+	user string // keyId of the signature
+
+	signedSHA256 string // what the client signed as the hash of object data, if it did
+	requestID    string
+	fault        *Effect
+
+	status  int
+	header  http.Header // of the answer
+	out     []byte
+	content io.Reader // instead of out; closed after use if it is a Closer
+	length  int64     // of content
+	sent    int64     // bytes of the answer's body that went out
+	aborted bool      // the connection was cut instead of an answer
+}
+
+// query returns a parameter of the URL, "" if absent.
+func (c *call) query(name string) string { return c.params().Get(name) }
+
+// params are the query parameters.
+func (c *call) params() url.Values { return c.r.URL.Query() }
+
+// decode reads the JSON body into v; an empty body leaves v alone.
+func (c *call) decode(v any) error {
+	if len(c.body) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(c.body, v); err != nil {
+		if c.op.bucket {
+			return fail(400, "InvalidJSON", "The request body is not valid: %v", err)
+		}
+		return fail(400, "CannotParseRequest", "Incorrectly formatted request: %v", err)
+	}
+	return nil
+}
+
+// json answers with v. Like all answers it is sent after the handler returned.
+func (c *call) json(status int, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	c.status, c.out = status, data
+	c.header.Set("Content-Type", "application/json")
+	return nil
+}
+
+// empty answers without a body.
+func (c *call) empty(status int) error {
+	c.status, c.out = status, nil
+	return nil
+}
+
+// stream answers with length bytes of content.
+func (c *call) stream(status int, content io.Reader, length int64) error {
+	c.status, c.content, c.length = status, content, length
+	return nil
+}
+
+// fail replaces whatever the handler filled in by an error.
+func (c *call) fail(e *apiError) {
+	c.closeContent()
+	retryAfter := c.header.Get("Retry-After")
+	c.header = http.Header{}
+	if retryAfter != "" {
+		c.header.Set("Retry-After", retryAfter)
+	}
+	if e.Status == http.StatusUnauthorized && c.op.bucket {
+		c.header.Set("WWW-Authenticate", `Casper realm="AUTH_casper"`)
+	}
+	if c.op.data && c.r.Header.Get("Expect") == "" {
+		io.CopyN(io.Discard, c.r.Body, 64<<20) // so that the client reads the answer rather than a broken pipe
+	}
+	c.status, c.out = e.Status, nil
+	if e.Status == http.StatusNotModified {
+		return
+	}
+	_ = c.json(e.Status, map[string]string{"code": e.Code, "message": e.Message}) // two strings always encode
+}
+
+func (c *call) newRequestID() string {
+	if c.op.bucket {
+		return c.s.regionKey() + "-1:" + newToken(48)
+	}
+	client := c.r.Header.Get("opc-request-id")
+	if client == "" {
+		client = strings.ToUpper(newHex(16))
+	}
+	client, _, _ = strings.Cut(client, "/")
+	return client + "/" + strings.ToUpper(newHex(16)) + "/" + strings.ToUpper(newHex(16))
+}
+
+// send writes the answer.
+func (c *call) send() {
+	defer c.closeContent()
+	h := c.w.Header()
+	for k, v := range c.header {
+		h[k] = v
+	}
+	h.Set("opc-request-id", c.requestID)
+	h.Set("Date", c.s.clock.Now().UTC().Format(http.TimeFormat))
+	if c.op.bucket {
+		h.Set("x-api-id", "native")
+		if id := c.r.Header.Get("opc-client-request-id"); id != "" {
+			h.Set("opc-client-request-id", id)
+		}
+	}
+	length := int64(len(c.out))
+	if c.content != nil {
+		length = c.length
+	}
+	if c.status != http.StatusNoContent && c.status != http.StatusNotModified && h.Get("Content-Length") == "" {
+		h.Set("Content-Length", strconv.FormatInt(length, 10))
+	}
+	c.w.WriteHeader(c.status)
+	if c.r.Method == http.MethodHead || length == 0 {
+		return
+	}
+	var body io.Reader = c.content
+	if body == nil {
+		body = strings.NewReader(string(c.out))
+	}
+	buf := windows.Get().(*[]byte)
+	defer windows.Put(buf)
+	c.sent = c.copyBody(c.w, io.LimitReader(body, length), *buf)
+}
+
+// windows holds the buffers through which object data passes.
+var windows = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
+
+func (c *call) closeContent() {
+	if closer, ok := c.content.(io.Closer); ok {
+		closer.Close()
+	}
+	c.content = nil
+}
+
+const maxPage = 1000
+
+// limit is the size of page that the client wants: at most maxPage.
+func (c *call) limit() (int, error) {
+	text := c.query("limit")
+	if text == "" {
+		return maxPage, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxPage {
+		if c.op.bucket {
+			return 0, fail(400, "InvalidLimit", "The limit %q is not between 1 and %d.", text, maxPage)
+		}
+		return 0, fail(400, "InvalidParameter", "limit %q is not between 1 and %d", text, maxPage)
+	}
+	return n, nil
+}
+
+// page cuts from items, which are in order of their unique key, the page that the client asked for with limit and page, and sets
+// opc-next-page if there is more.
+func page[T any](c *call, items []T, key func(T) string) ([]T, error) {
+	limit, err := c.limit()
+	if err != nil {
+		return nil, err
+	}
+	if token := c.query("page"); token != "" {
+		last, err := base64.RawURLEncoding.DecodeString(token)
+		if err != nil {
+			return nil, fail(400, "InvalidPage", "The page token %q is not valid.", token)
+		}
+		for len(items) > 0 && key(items[0]) <= string(last) {
+			items = items[1:]
+		}
+	}
+	if f := c.fault; f != nil && f.ShortPage {
+		return shortPage(c, items, key, min(limit, f.PageItems)), nil
+	}
+	if len(items) > limit {
+		items = items[:limit]
+		c.header.Set("opc-next-page", base64.RawURLEncoding.EncodeToString([]byte(key(items[limit-1]))))
+	}
+	if items == nil {
+		items = []T{} // [] rather than null
+	}
+	return items, nil
+}

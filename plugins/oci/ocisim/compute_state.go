@@ -1,0 +1,4 @@
+package ocisim
+
+// identityState is the part of the state that identity owns.
+type identityState struct{}

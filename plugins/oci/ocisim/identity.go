@@ -1,0 +1,3 @@
+package ocisim
+
+func identityOperations() []operation { return nil }
