@@ -1,0 +1,60 @@
+# make demo does the main job against a simulator; make test runs every test; make help lists the rest.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --abbrev=12 --dirty 2>/dev/null || echo dev)
+# Time of the files in a release: the last commit's, so that two builds of one commit are equal.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+# One set of build flags for build, vet and lint, so that they share what is compiled.
+PURE = CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false'
+LINT = $(PURE) $(GO) tool -modfile=tools.mod golangci-lint
+
+.DEFAULT_GOAL := build
+.PHONY: build test demo lint format vet golangci tidy fresh generate bench dist clean check-tools help
+
+build: ## build bin/hyperexport
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/hyperexport
+
+test: check-tools ## run every test with the race detector
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
+
+demo: ## export two instances and copy a folder, against a simulator of OCI on this machine
+	@scripts/need.sh go qemu-img
+	scripts/demo.sh
+
+lint: format vet golangci tidy fresh ## check form: what CI checks beside the tests
+
+format:
+	@files=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [ -n "$$files" ]; then echo "not formatted, run gofmt -w on:"; echo "$$files"; exit 1; fi
+
+vet:
+	@for os in linux darwin windows; do \
+		echo "go vet for $$os"; GOOS=$$os $(PURE) $(GO) vet ./... || exit 1; done
+
+golangci:
+	$(LINT) run
+
+tidy:
+	$(GO) mod tidy -diff
+
+fresh:
+	scripts/fresh.sh
+
+generate: ## write the generated files anew
+	$(GO) generate ./...
+
+bench: ## measure the transfer engine
+	$(GO) test -run '^$$' -bench . -benchmem ./pkg/transfer/...
+
+dist: ## build the files of a release into dist/, the same bytes each time
+	$(GO) run ./internal/dist -version '$(VERSION)' -time $(SOURCE_DATE_EPOCH) -out dist
+
+check-tools: ## make sure that what the tests need is there: on Debian as root it is installed
+	@scripts/need.sh go cc git qemu-img
+
+clean: ## remove what was built
+	rm -rf bin dist .demo coverage.out
+
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
