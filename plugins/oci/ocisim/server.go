@@ -33,12 +33,13 @@ type Server struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup // goroutines started by background
 
-	mu     sync.Mutex // guards what follows
-	state  state
-	saved  []byte // the state as it was last written
-	timers map[int]func() bool
-	nextID int
-	closed bool
+	mu      sync.Mutex // guards what follows
+	state   state
+	saved   []byte // the state as it was last written
+	timers  map[int]func() bool
+	nextID  int
+	compute computeFaults
+	closed  bool
 }
 
 // Options configures New. Only Dir is required.
