@@ -1,0 +1,101 @@
+package transfer_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hyperexport/hyperexport/pkg/backend"
+	"github.com/hyperexport/hyperexport/pkg/transfer"
+)
+
+func TestPartSize(t *testing.T) {
+	const gib, tib = 1 << 30, 1 << 40
+	oci := backend.Limits{MaxPart: 50 * gib, MaxParts: 10_000}
+	s3 := backend.Limits{MinPart: 5 * mib, MaxPart: 5 * gib, MaxParts: 10_000}
+	for _, c := range []struct {
+		name         string
+		size         int64
+		limits       backend.Limits
+		memory, want int64
+	}{
+		{"small object", 100, oci, 256 * mib, 16 * mib},
+		{"little memory", gib, oci, 16 * mib, 4 * mib},
+		{"very little memory", gib, backend.Limits{}, mib / 2, mib / 2},
+		{"the sink's least part wins over little memory", gib, s3, 8 * mib, 5 * mib},
+		{"10,000 parts of 16 MiB", 10_000 * 16 * mib, oci, 256 * mib, 16 * mib},
+		{"one byte more", 10_000*16*mib + 1, oci, 256 * mib, 17 * mib},
+		{"5 TiB", 5 * tib, s3, gib, 525 * mib},
+		{"a sink with small parts", gib, backend.Limits{MaxPart: 8 * mib}, 256 * mib, 8 * mib},
+	} {
+		got, err := transfer.PartSize(c.size, c.limits, c.memory)
+		if err != nil || got != c.want {
+			t.Errorf("%s: %d MiB, %v; want %d MiB", c.name, got/mib, err, c.want/mib)
+		}
+		if parts := (c.size + got - 1) / got; c.limits.MaxParts > 0 && parts > int64(c.limits.MaxParts) {
+			t.Errorf("%s: %d parts", c.name, parts)
+		}
+	}
+	for name, l := range map[string]backend.Limits{
+		"parts too small for the object": {MaxPart: mib, MaxParts: 10},
+		"memory too small for the parts": {MaxParts: 10},
+	} {
+		if got, err := transfer.PartSize(11*gib, l, 256*mib); !errors.Is(err, backend.Invalid) {
+			t.Errorf("%s: %d, %v", name, got, err)
+		}
+	}
+}
+
+func TestPoolNeverExceedsItsLimit(t *testing.T) {
+	const limit = 8 * mib
+	p := transfer.NewPool(limit)
+	var mu sync.Mutex
+	var used, peak int64
+	var workers sync.WaitGroup
+	for i := range 32 {
+		workers.Go(func() {
+			for j := range 50 {
+				n := int64((i*7919+j*104729)%(3*mib) + 1)
+				b, err := p.Get(t.Context(), n)
+				if err != nil || int64(len(b)) != n {
+					t.Errorf("%d bytes, %v; want %d", len(b), err, n)
+					return
+				}
+				mu.Lock()
+				used += int64(cap(b))
+				peak = max(peak, used)
+				mu.Unlock()
+				mu.Lock()
+				used -= int64(cap(b))
+				mu.Unlock()
+				p.Put(b)
+			}
+		})
+	}
+	workers.Wait()
+	if peak > limit || peak < limit/4 {
+		t.Errorf("peak %d of %d", peak, limit)
+	}
+}
+
+func TestPoolRefusesAndWaits(t *testing.T) {
+	p := transfer.NewPool(mib)
+	if _, err := p.Get(t.Context(), mib+1); !errors.Is(err, backend.Invalid) {
+		t.Errorf("a buffer over the limit: %v", err)
+	}
+	all, err := p.Get(t.Context(), mib)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if _, err := p.Get(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a buffer from an empty pool: %v", err)
+	}
+	p.Put(all)
+	if _, err := p.Get(t.Context(), mib); err != nil {
+		t.Error(err)
+	}
+}
