@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // call is one request on its way through a handler, and the answer that the handler fills in.
@@ -80,10 +79,12 @@ func (c *call) stream(status int, content io.Reader, length int64) error {
 // fail replaces whatever the handler filled in by an error.
 func (c *call) fail(e *apiError) {
 	c.closeContent()
-	retryAfter := c.header.Get("Retry-After")
+	old := c.header
 	c.header = http.Header{}
-	if retryAfter != "" {
-		c.header.Set("Retry-After", retryAfter)
+	for _, name := range []string{"Retry-After", "Etag"} {
+		if v := old.Get(name); v != "" && (name != "Etag" || e.Status == http.StatusNotModified) {
+			c.header.Set(name, v)
+		}
 	}
 	if e.Status == http.StatusUnauthorized && c.op.bucket {
 		c.header.Set("WWW-Authenticate", `Casper realm="AUTH_casper"`)
@@ -92,7 +93,7 @@ func (c *call) fail(e *apiError) {
 		io.CopyN(io.Discard, c.r.Body, 64<<20) // so that the client reads the answer rather than a broken pipe
 	}
 	c.status, c.out = e.Status, nil
-	if e.Status == http.StatusNotModified {
+	if e.Status == http.StatusNotModified || c.r.Method == http.MethodHead {
 		return
 	}
 	_ = c.json(e.Status, map[string]string{"code": e.Code, "message": e.Message}) // two strings always encode
@@ -140,13 +141,14 @@ func (c *call) send() {
 	if body == nil {
 		body = strings.NewReader(string(c.out))
 	}
-	buf := windows.Get().(*[]byte)
-	defer windows.Put(buf)
+	if file, ok := body.(io.WriterTo); ok && c.fault == nil {
+		c.sent, _ = file.WriteTo(c.w) // an error is the client's: it went away
+		return
+	}
+	buf := c.s.store.window()
+	defer c.s.store.windows.Put(buf)
 	c.sent = c.copyBody(c.w, io.LimitReader(body, length), *buf)
 }
-
-// windows holds the buffers through which object data passes.
-var windows = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
 func (c *call) closeContent() {
 	if closer, ok := c.content.(io.Closer); ok {

@@ -1,0 +1,349 @@
+package ocisim
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// bucket is a bucket without its objects.
+type bucket struct {
+	ID            string
+	Name          string
+	CompartmentID string
+	CreatedBy     string
+	Created       time.Time
+	ETag          string
+	Settings      bucketSettings
+	Lifecycle     *lifecyclePolicy
+	PARs          map[string]*par // by token
+}
+
+// bucketSettings are what CreateBucket and UpdateBucket set.
+type bucketSettings struct {
+	Metadata           map[string]string
+	PublicAccessType   string
+	StorageTier        string
+	ObjectEvents       bool
+	FreeformTags       map[string]string
+	DefinedTags        map[string]map[string]any
+	AutoTiering        string
+	IsBucketKeyEnabled bool
+}
+
+// bucketDetails is the body of CreateBucket and UpdateBucket: what is nil stays as it is.
+type bucketDetails struct {
+	Namespace           *string
+	Name                *string
+	CompartmentID       *string
+	Metadata            map[string]*string
+	PublicAccessType    *string
+	StorageTier         *string
+	ObjectEventsEnabled *bool
+	FreeformTags        map[string]string
+	DefinedTags         map[string]map[string]any
+	KmsKeyID            *string
+	IsBucketKeyEnabled  *bool
+	Versioning          *string
+	AutoTiering         *string
+	BucketScope         *string
+}
+
+// apply merges the details into the settings, or returns an error and leaves them.
+func (d *bucketDetails) apply(to *bucketSettings) error {
+	s := *to
+	s.Metadata = maps.Clone(to.Metadata)
+	for k, v := range d.Metadata {
+		if v == nil {
+			delete(s.Metadata, k)
+			continue
+		}
+		if s.Metadata == nil {
+			s.Metadata = map[string]string{}
+		}
+		s.Metadata[k] = *v
+	}
+	if err := checkMetadata(s.Metadata); err != nil {
+		return err
+	}
+	for _, e := range []struct {
+		name    string
+		from    *string
+		to      *string
+		allowed []string
+	}{
+		{"publicAccessType", d.PublicAccessType, &s.PublicAccessType, []string{"NoPublicAccess", "ObjectRead", "ObjectReadWithoutList"}},
+		{"storageTier", d.StorageTier, &s.StorageTier, []string{"Standard", "Archive"}},
+		{"autoTiering", d.AutoTiering, &s.AutoTiering, []string{"Disabled", "InfrequentAccess"}},
+	} {
+		if e.from == nil || *e.from == "" {
+			continue
+		}
+		if !slices.Contains(e.allowed, *e.from) {
+			return fail(400, "InvalidParameter", "%s %q is not one of %s", e.name, *e.from, strings.Join(e.allowed, ", "))
+		}
+		*e.to = *e.from
+	}
+	if err := d.refuse(); err != nil {
+		return err
+	}
+	if d.ObjectEventsEnabled != nil {
+		s.ObjectEvents = *d.ObjectEventsEnabled
+	}
+	if d.IsBucketKeyEnabled != nil {
+		s.IsBucketKeyEnabled = *d.IsBucketKeyEnabled
+	}
+	if d.FreeformTags != nil {
+		s.FreeformTags = d.FreeformTags
+	}
+	if d.DefinedTags != nil {
+		s.DefinedTags = d.DefinedTags
+	}
+	*to = s
+	return nil
+}
+
+// refuse rejects what would change the meaning of requests but is not simulated.
+func (d *bucketDetails) refuse() error {
+	if d.Versioning != nil && *d.Versioning != "" && *d.Versioning != "Disabled" {
+		return errNotImplemented("Versioning of buckets")
+	}
+	if d.KmsKeyID != nil && *d.KmsKeyID != "" {
+		return fail(400, "InvalidKmsKeyId", "The KMS key %q does not exist: the simulator has no vaults", *d.KmsKeyID)
+	}
+	if d.PublicAccessType != nil && *d.PublicAccessType != "" && *d.PublicAccessType != "NoPublicAccess" {
+		return errNotImplemented("Public access to buckets")
+	}
+	return nil
+}
+
+func listBuckets(c *call) error {
+	if err := c.namespace(); err != nil {
+		return err
+	}
+	compartment := c.query("compartmentId")
+	if err := checkCompartment(compartment); err != nil {
+		return err
+	}
+	var found []*bucket
+	for _, b := range c.s.state.ObjectStorage.Buckets {
+		if b.CompartmentID == compartment {
+			found = append(found, b)
+		}
+	}
+	slices.SortFunc(found, func(a, b *bucket) int { return strings.Compare(a.Name, b.Name) })
+	found, err := page(c, found, func(b *bucket) string { return b.Name })
+	if err != nil {
+		return err
+	}
+	out := make([]map[string]any, 0, len(found))
+	for _, b := range found {
+		v := map[string]any{
+			"namespace": c.s.state.Namespace, "name": b.Name, "compartmentId": b.CompartmentID, "createdBy": b.CreatedBy,
+			"timeCreated": jsonTime(b.Created), "etag": b.ETag, "freeformTags": nil, "definedTags": nil,
+		}
+		if c.query("fields") == "tags" {
+			v["freeformTags"], v["definedTags"] = orEmpty(b.Settings.FreeformTags), orEmpty(b.Settings.DefinedTags)
+		}
+		out = append(out, v)
+	}
+	return c.json(200, out)
+}
+
+// orEmpty is {} for nil.
+func orEmpty[V any](m map[string]V) map[string]V {
+	if m == nil {
+		return map[string]V{}
+	}
+	return m
+}
+
+func createBucket(c *call) error {
+	if err := c.namespace(); err != nil {
+		return err
+	}
+	var in bucketDetails
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	if in.Name == nil || in.CompartmentID == nil {
+		return fail(400, "InvalidJSON", "name and compartmentId are required")
+	}
+	b, err := c.s.newBucket(*in.Name, *in.CompartmentID, c.caller())
+	if err != nil {
+		return err
+	}
+	if err := in.apply(&b.Settings); err != nil {
+		return err
+	}
+	c.s.addBucket(b)
+	c.header.Set("Location", c.origin()+"/n/"+c.s.state.Namespace+"/b/"+b.Name)
+	return c.bucketAnswer(b)
+}
+
+// newBucket makes a bucket with default settings that addBucket puts in its place. The caller holds s.mu.
+func (s *Server) newBucket(name, compartment, creator string) (*bucket, error) {
+	if !isBucketName(name) {
+		return nil, fail(400, "InvalidBucketName", "The bucket name '%s' may have letters, digits, dot, hyphen and underscore only", name)
+	}
+	if err := checkCompartment(compartment); err != nil {
+		return nil, err
+	}
+	if s.state.ObjectStorage.Buckets[name] != nil {
+		return nil, fail(409, "BucketAlreadyExists", "Either the bucket '%s' in namespace '%s' already exists or you are not authorized to create it", name, s.state.Namespace)
+	}
+	return &bucket{
+		ID: newOCID("bucket", s.regionKey()), Name: name, CompartmentID: compartment, CreatedBy: creator, Created: s.now(), ETag: newUUID(),
+		Settings: bucketSettings{PublicAccessType: "NoPublicAccess", StorageTier: "Standard", AutoTiering: "Disabled"}, PARs: map[string]*par{},
+	}, nil
+}
+
+func (s *Server) addBucket(b *bucket) {
+	st := &s.state.ObjectStorage
+	if st.Buckets == nil {
+		st.Buckets = map[string]*bucket{}
+	}
+	st.Buckets[b.Name] = b
+}
+
+// seedBucket creates a bucket with default settings. The caller holds s.mu.
+func (s *Server) seedBucket(name, compartment string) error {
+	b, err := s.newBucket(name, compartment, s.state.User)
+	if err == nil {
+		s.addBucket(b)
+	}
+	return err
+}
+
+// hasBucket tells whether there is a bucket of this name. The caller holds s.mu.
+func (s *Server) hasBucket(name string) bool { return s.state.ObjectStorage.Buckets[name] != nil }
+
+func getBucket(c *call) error {
+	b, err := c.findBucket()
+	if err != nil {
+		return err
+	}
+	c.header.Set("Etag", b.ETag)
+	if err := c.readConditions(b.ETag); err != nil {
+		return err
+	}
+	c.header.Set("Cache-Control", "no-store")
+	if c.r.Method == "HEAD" {
+		return c.empty(200)
+	}
+	return c.bucketAnswer(b)
+}
+
+func updateBucket(c *call) error {
+	b, err := c.findBucket()
+	if err != nil {
+		return err
+	}
+	if err := c.writeConditions(b.ETag); err != nil {
+		return err
+	}
+	var in bucketDetails
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	st := c.s.state.ObjectStorage
+	rename := in.Name != nil && *in.Name != b.Name
+	if rename && !isBucketName(*in.Name) {
+		return fail(400, "InvalidBucketName", "The bucket name '%s' is not valid", *in.Name)
+	}
+	if rename && st.Buckets[*in.Name] != nil {
+		return fail(409, "BucketAlreadyExists", "The bucket '%s' already exists", *in.Name)
+	}
+	if in.CompartmentID != nil {
+		if err := checkCompartment(*in.CompartmentID); err != nil {
+			return err
+		}
+	}
+	if err := in.apply(&b.Settings); err != nil {
+		return err
+	}
+	if in.CompartmentID != nil {
+		b.CompartmentID = *in.CompartmentID
+	}
+	if rename {
+		delete(st.Buckets, b.Name)
+		b.Name = *in.Name
+		st.Buckets[b.Name] = b
+	}
+	b.ETag = newUUID()
+	return c.bucketAnswer(b)
+}
+
+func deleteBucket(c *call) error {
+	b, err := c.findBucket()
+	if err != nil {
+		return err
+	}
+	if err := c.writeConditions(b.ETag); err != nil {
+		return err
+	}
+	held := c.s.store.bucket(b.ID)
+	if len(held.objects) > 0 || len(held.uploads) > 0 {
+		return fail(409, "BucketNotEmpty", "Bucket named '%s' is not empty. Delete all object versions and multipart uploads first.", b.Name)
+	}
+	if len(b.PARs) > 0 {
+		return fail(409, "PreauthenticatedRequestStillExists", "Bucket named '%s' still has pre-authenticated requests.", b.Name)
+	}
+	if err := c.s.store.do(change{Bucket: b.ID, Drop: true}); err != nil {
+		return err
+	}
+	delete(c.s.state.ObjectStorage.Buckets, b.Name)
+	return c.empty(204)
+}
+
+// bucketAnswer answers with the bucket, with nulls and with keys that no SDK knows, as OCI does.
+func (c *call) bucketAnswer(b *bucket) error {
+	held := c.s.store.bucket(b.ID)
+	v := map[string]any{
+		"id": b.ID, "namespace": c.s.state.Namespace, "name": b.Name, "compartmentId": b.CompartmentID, "createdBy": b.CreatedBy,
+		"timeCreated": jsonTime(b.Created), "etag": b.ETag, "metadata": orEmpty(b.Settings.Metadata),
+		"publicAccessType": b.Settings.PublicAccessType, "storageTier": b.Settings.StorageTier,
+		"objectEventsEnabled": b.Settings.ObjectEvents, "freeformTags": orEmpty(b.Settings.FreeformTags),
+		"definedTags": orEmpty(b.Settings.DefinedTags), "kmsKeyId": nil, "isBucketKeyEnabled": b.Settings.IsBucketKeyEnabled,
+		"objectLifecyclePolicyEtag": nil, "replicationEnabled": false, "isReadOnly": false, "versioning": "Disabled",
+		"approximateCount": nil, "approximateSize": nil, "approximateSizeMultipartUploads": nil, "autoTiering": nil,
+		"meterFlagSet": json.RawMessage("[]"), "objectLevelAuditMode": "Disabled",
+	}
+	if b.Lifecycle != nil {
+		v["objectLifecyclePolicyEtag"] = b.Lifecycle.ETag
+	}
+	for _, field := range strings.Split(c.query("fields"), ",") {
+		switch field {
+		case "approximateCount":
+			v[field] = len(held.objects)
+		case "approximateSize":
+			v[field] = held.size
+			v["approximateSizeMultipartUploads"] = held.pending
+		case "autoTiering":
+			v[field] = b.Settings.AutoTiering
+		case "":
+		default:
+			return fail(400, "InvalidParameter", "fields: %q is not one of approximateCount, approximateSize, autoTiering", field)
+		}
+	}
+	c.header.Set("Etag", b.ETag)
+	return c.json(200, v)
+}
+
+// caller is the OCID of the user that signed the request.
+func (c *call) caller() string {
+	if parts := strings.Split(c.user, "/"); len(parts) == 3 {
+		return parts[1]
+	}
+	return c.s.state.User
+}
+
+// origin is the scheme and host that the client used.
+func (c *call) origin() string {
+	if c.r.TLS != nil {
+		return "https://" + c.r.Host
+	}
+	return "http://" + c.r.Host
+}

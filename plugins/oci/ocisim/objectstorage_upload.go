@@ -1,0 +1,321 @@
+package ocisim
+
+import (
+	"cmp"
+	"crypto/md5"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"fmt"
+	"hash"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// uploadDetails is the body of CreateMultipartUpload.
+type uploadDetails struct {
+	Object             string
+	ContentType        string
+	ContentLanguage    string
+	ContentEncoding    string
+	ContentDisposition string
+	CacheControl       string
+	StorageTier        string
+	Metadata           map[string]string // keys with or without opc-meta-
+}
+
+func (d *uploadDetails) attributes(b *bucket) (attributes, error) {
+	a := attributes{Headers: map[string]string{}, Meta: map[string]string{}}
+	for name, v := range map[string]string{
+		"Content-Type": d.ContentType, "Content-Language": d.ContentLanguage, "Content-Encoding": d.ContentEncoding,
+		"Content-Disposition": d.ContentDisposition, "Cache-Control": d.CacheControl,
+	} {
+		if v != "" {
+			a.Headers[name] = v
+		}
+	}
+	for k, v := range d.Metadata {
+		a.Meta[strings.TrimPrefix(strings.ToLower(k), "opc-meta-")] = v
+	}
+	return a.complete(d.StorageTier, b)
+}
+
+func createMultipartUpload(c *call) error {
+	b, err := c.findBucket()
+	if err != nil {
+		return err
+	}
+	if err := c.refuseEncryption(); err != nil {
+		return err
+	}
+	var in uploadDetails
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	if err := checkObjectName(in.Object); err != nil {
+		return err
+	}
+	if err := c.writeConditions(c.s.currentETag(b, in.Object)); err != nil {
+		return err
+	}
+	u := &upload{ID: newUUID(), Object: in.Object, Created: c.s.now()}
+	if u.attributes, err = in.attributes(b); err != nil {
+		return err
+	}
+	if err := c.s.store.do(change{Bucket: b.ID, Begin: u}); err != nil {
+		return err
+	}
+	c.header.Set("Location", c.origin()+"/n/"+c.s.state.Namespace+"/b/"+b.Name+"/u/"+escapeName(u.Object)+"?uploadId="+u.ID)
+	return c.json(200, c.uploadAnswer(b, u))
+}
+
+func (c *call) uploadAnswer(b *bucket, u *upload) map[string]any {
+	return map[string]any{
+		"namespace": c.s.state.Namespace, "bucket": b.Name, "object": u.Object, "uploadId": u.ID, "timeCreated": jsonTime(u.Created),
+		"storageTier": u.Tier,
+	}
+}
+
+func listMultipartUploads(c *call) error {
+	b, err := c.findBucket()
+	if err != nil {
+		return err
+	}
+	key := func(u *upload) string { return u.Object + "\x00" + u.ID }
+	var uploads []*upload
+	for _, u := range c.s.store.bucket(b.ID).uploads {
+		uploads = append(uploads, u)
+	}
+	slices.SortFunc(uploads, func(x, y *upload) int { return cmp.Compare(key(x), key(y)) })
+	if uploads, err = page(c, uploads, key); err != nil {
+		return err
+	}
+	out := make([]map[string]any, 0, len(uploads))
+	for _, u := range uploads {
+		out = append(out, c.uploadAnswer(b, u))
+	}
+	return c.json(200, out)
+}
+
+// findUpload returns the open upload that the path and the query name. The caller holds s.mu.
+func (c *call) findUpload() (*bucket, *upload, error) {
+	b, err := c.findBucket()
+	if err != nil {
+		return nil, nil, err
+	}
+	id := c.query("uploadId")
+	u := c.s.store.bucket(b.ID).uploads[id]
+	if u == nil || u.Object != c.vars["object"] {
+		return nil, nil, fail(404, "UploadNotFound", "No such upload: '%s' of the object '%s'", id, c.vars["object"])
+	}
+	return b, u, nil
+}
+
+func uploadPart(c *call) error {
+	number, err := strconv.Atoi(c.query("uploadPartNum"))
+	if err != nil || number < 1 || number > maxParts {
+		return fail(400, "InvalidUploadPartNumber", "The part number %q is not between 1 and %d", c.query("uploadPartNum"), maxParts)
+	}
+	err = c.locked(func() error {
+		_, u, err := c.findUpload()
+		if err != nil {
+			return err
+		}
+		etag := ""
+		if old := u.parts[number]; old != nil {
+			etag = old.ETag
+		}
+		return c.writeConditions(etag)
+	})
+	if err != nil {
+		return err
+	}
+	rec, sums, err := c.receiveBody()
+	if err != nil {
+		return err
+	}
+	p := &part{
+		Number: number, ETag: newUUID(), MD5: encode64(rec.MD5[:]), CRC32C: rec.CRC32C,
+		SHA256: sums.keptSHA256(), SHA384: sums.keptSHA384(), segment: rec.segment,
+	}
+	err = c.locked(func() error {
+		b, u, err := c.findUpload()
+		if err != nil {
+			return err
+		}
+		if err := c.s.store.do(change{Bucket: b.ID, Upload: u.ID, Part: p}); err != nil {
+			return err
+		}
+		if c.fault != nil && c.fault.LateDuplicate > 0 {
+			c.s.putPartAgain(c, b.ID, u.ID, p)
+		}
+		return nil
+	})
+	if err != nil {
+		c.s.store.discard(rec.File)
+		return err
+	}
+	c.header.Set("Etag", p.ETag)
+	for k, v := range sums.answer() {
+		c.header.Set(k, v)
+	}
+	return c.empty(200)
+}
+
+// putPartAgain arranges that the part arrives once more: it replaces what is there, with a new ETag, if the upload is still
+// open. The caller holds s.mu.
+func (s *Server) putPartAgain(c *call, bucketID, uploadID string, p *part) {
+	again := *p
+	again.ETag = newUUID()
+	s.store.retain(again.File)
+	s.after(c.fault.LateDuplicate, func() {
+		if s.store.bucket(bucketID).uploads[uploadID] != nil {
+			_ = s.store.do(change{Bucket: bucketID, Upload: uploadID, Part: &again}) // nobody waits for it
+		}
+		s.store.release(again.File)
+	})
+}
+
+func listMultipartUploadParts(c *call) error {
+	_, u, err := c.findUpload()
+	if err != nil {
+		return err
+	}
+	parts, err := page(c, u.sortedParts(), func(p *part) string { return fmt.Sprintf("%05d", p.Number) })
+	if err != nil {
+		return err
+	}
+	out := make([]map[string]any, 0, len(parts))
+	for _, p := range parts {
+		out = append(out, map[string]any{"etag": p.ETag, "md5": p.MD5, "size": p.Size, "partNumber": p.Number})
+	}
+	return c.json(200, out)
+}
+
+func abortMultipartUpload(c *call) error {
+	b, u, err := c.findUpload()
+	if err != nil {
+		return err
+	}
+	if err := c.s.store.do(change{Bucket: b.ID, Upload: u.ID, End: true}); err != nil {
+		return err
+	}
+	return c.empty(204)
+}
+
+// commitDetails is the body of CommitMultipartUpload.
+type commitDetails struct {
+	PartsToCommit []struct {
+		PartNum int
+		ETag    string
+	}
+	PartsToExclude []int
+}
+
+func commitMultipartUpload(c *call) error {
+	b, u, err := c.findUpload()
+	if err != nil {
+		return err
+	}
+	var in commitDetails
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	parts, err := c.s.chooseParts(u, &in)
+	if err != nil {
+		return err
+	}
+	if err := c.writeConditions(c.s.currentETag(b, u.Object)); err != nil {
+		return err
+	}
+	o := joinParts(u, parts)
+	if err := c.s.replaceObject(b, o, change{Upload: u.ID, End: true}); err != nil {
+		return err
+	}
+	c.objectWritten(o)
+	c.header.Set("opc-multipart-md5", o.MultipartMD5)
+	c.header.Set("opc-content-crc32c", encodeCRC(o.CRC32C))
+	if o.SHA256 != "" {
+		c.header.Set("opc-multipart-sha256", o.SHA256)
+	}
+	if o.SHA384 != "" {
+		c.header.Set("opc-multipart-sha384", o.SHA384)
+	}
+	return c.empty(200)
+}
+
+// chooseParts returns the parts to commit in order of their numbers, whatever the order in the request. Each uploaded part
+// must be committed, by its present ETag, or excluded.
+func (s *Server) chooseParts(u *upload, in *commitDetails) ([]*part, error) {
+	if len(in.PartsToCommit) == 0 {
+		return nil, fail(400, "InvalidUploadPart", "There must be at least one part to commit")
+	}
+	chosen := map[int]bool{}
+	var parts []*part
+	var size int64
+	for _, want := range in.PartsToCommit {
+		p := u.parts[want.PartNum]
+		switch {
+		case chosen[want.PartNum]:
+			return nil, fail(400, "InvalidUploadPartOrder", "The part %d is listed twice", want.PartNum)
+		case p == nil:
+			return nil, fail(400, "InvalidUploadPart", "The part %d has not been uploaded", want.PartNum)
+		case p.ETag != want.ETag:
+			return nil, fail(400, "InvalidUploadPart", "The ETag '%s' is not that of the part %d", want.ETag, want.PartNum)
+		}
+		chosen[want.PartNum] = true
+		parts = append(parts, p)
+		size += p.Size
+	}
+	for _, n := range in.PartsToExclude {
+		if chosen[n] {
+			return nil, fail(400, "InvalidUploadPart", "The part %d is both to be committed and to be excluded", n)
+		}
+	}
+	for n := range u.parts {
+		if !chosen[n] && !slices.Contains(in.PartsToExclude, n) {
+			return nil, fail(400, "InvalidUploadPart", "The part %d was uploaded and is neither to be committed nor to be excluded", n)
+		}
+	}
+	if size > maxObject {
+		return nil, fail(400, "InvalidUploadPart", "The object would have %d bytes, more than %d", size, int64(maxObject))
+	}
+	slices.SortFunc(parts, func(x, y *part) int { return x.Number - y.Number })
+	for _, p := range parts[:len(parts)-1] {
+		if p.Size < s.minPart {
+			return nil, fail(400, "InvalidUploadPart", "The part %d has %d bytes, less than %d", p.Number, p.Size, s.minPart)
+		}
+	}
+	return parts, nil
+}
+
+// joinParts makes an object of parts. No byte is copied: the object is the list of their files.
+func joinParts(u *upload, parts []*part) *object {
+	o := &object{Name: u.Object, attributes: u.attributes}
+	all256, all384 := true, true
+	for _, p := range parts {
+		o.CRC32C = combineCRC(o.CRC32C, p.CRC32C, p.Size)
+		o.Size += p.Size
+		o.Files = append(o.Files, p.segment)
+		all256 = all256 && p.SHA256 != ""
+		all384 = all384 && p.SHA384 != ""
+	}
+	o.MultipartMD5 = hashOfHashes(md5.New(), parts, func(p *part) string { return p.MD5 })
+	if all256 {
+		o.SHA256 = hashOfHashes(sha256.New(), parts, func(p *part) string { return p.SHA256 })
+	}
+	if all384 {
+		o.SHA384 = hashOfHashes(sha512.New384(), parts, func(p *part) string { return p.SHA384 })
+	}
+	return o
+}
+
+// hashOfHashes is the hash of the parts' binary hashes, followed by their number.
+func hashOfHashes(h hash.Hash, parts []*part, of func(*part) string) string {
+	for _, p := range parts {
+		b, _ := base64.StdEncoding.DecodeString(of(p)) // encoded by us
+		h.Write(b)
+	}
+	return encode64(h.Sum(nil)) + "-" + strconv.Itoa(len(parts))
+}

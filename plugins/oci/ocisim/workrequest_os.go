@@ -1,0 +1,265 @@
+package ocisim
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// copyRequest is a copy of an object and its work request.
+type copyRequest struct {
+	ID            string
+	CompartmentID string
+	Status        string // ACCEPTED, IN_PROGRESS, COMPLETED, FAILED, CANCELED
+	Percent       float64
+	Accepted      time.Time
+	Started       *time.Time
+	Finished      *time.Time
+	SourceBucket  string
+	Details       copyDetails
+	Logs          []copyMessage
+	Errors        []copyMessage
+}
+
+type copyMessage struct {
+	Code    string
+	Message string
+	Time    time.Time
+}
+
+// copyDetails is the body of CopyObject.
+type copyDetails struct {
+	SourceObjectName                 string
+	DestinationRegion                string
+	DestinationNamespace             string
+	DestinationBucket                string
+	DestinationObjectName            string
+	SourceObjectIfMatchETag          string
+	SourceVersionID                  string
+	DestinationObjectIfMatchETag     string
+	DestinationObjectIfNoneMatchETag string
+	DestinationObjectMetadata        map[string]string
+	DestinationObjectStorageTier     string
+}
+
+// copyObject accepts a copy. Buckets and the source are checked at once, conditions when the copy is done.
+func copyObject(c *call) error {
+	b, err := c.findBucket()
+	if err != nil {
+		return err
+	}
+	var d copyDetails
+	if err := c.decode(&d); err != nil {
+		return err
+	}
+	if err := checkObjectName(d.DestinationObjectName); err != nil {
+		return err
+	}
+	if d.DestinationRegion != c.s.state.Region {
+		return fail(400, "InvalidRegion", "The region '%s' is not valid: the simulator is of '%s' only", d.DestinationRegion, c.s.state.Region)
+	}
+	if !isBucketName(d.DestinationBucket) {
+		return fail(400, "InvalidBucketName", "The destination bucket name '%s' is not valid", d.DestinationBucket)
+	}
+	if d.DestinationNamespace != c.s.state.Namespace {
+		return fail(404, "NamespaceNotFound", "The namespace '%s' was not found", d.DestinationNamespace)
+	}
+	if _, err := c.s.findBucket(d.DestinationBucket); err != nil {
+		return err
+	}
+	src := c.s.store.bucket(b.ID).objects[d.SourceObjectName]
+	if src == nil || d.SourceVersionID != "" && d.SourceVersionID != src.Version {
+		return errObjectNotFound(b.Name, d.SourceObjectName)
+	}
+	if _, err := matchTier(d.DestinationObjectStorageTier); err != nil {
+		return err
+	}
+	w := &copyRequest{ID: newUUID(), CompartmentID: b.CompartmentID, Status: "ACCEPTED", Accepted: c.s.now(), SourceBucket: b.Name, Details: d}
+	st := &c.s.state.ObjectStorage
+	if st.Copies == nil {
+		st.Copies = map[string]*copyRequest{}
+	}
+	st.Copies[w.ID] = w
+	c.s.scheduleCopy(w)
+	c.header.Set("opc-work-request-id", w.ID)
+	return c.empty(http.StatusAccepted)
+}
+
+// scheduleCopy arranges the states that are still to come. The caller holds s.mu.
+func (s *Server) scheduleCopy(w *copyRequest) {
+	s.after(s.timings.Copy/2, func() {
+		if w.Status == "ACCEPTED" {
+			now := s.now()
+			w.Status, w.Started, w.Percent = "IN_PROGRESS", &now, 50
+			w.log("Created upload COPY_" + w.ID)
+		}
+	})
+	s.after(s.timings.Copy, func() { s.finishCopy(w) })
+}
+
+// resumeCopies takes up copies that the last process left. The caller holds s.mu.
+func (s *Server) resumeCopies() {
+	for _, w := range s.state.ObjectStorage.Copies {
+		if w.Finished == nil {
+			s.scheduleCopy(w)
+		}
+	}
+}
+
+func (w *copyRequest) log(text string) {
+	w.Logs = append(w.Logs, copyMessage{Message: text, Time: *w.Started})
+}
+
+func (s *Server) finishCopy(w *copyRequest) {
+	if w.Finished != nil {
+		return
+	}
+	now := s.now()
+	w.Finished = &now
+	if err := s.carryOut(w); err != nil {
+		e := asAPIError(err)
+		w.Status = "FAILED"
+		w.Errors = append(w.Errors, copyMessage{Code: e.Code, Message: e.Message, Time: now})
+		return
+	}
+	w.Status, w.Percent = "COMPLETED", 100
+	w.log("Successfully copied object.")
+}
+
+// carryOut makes the copy. It shares the files of the source.
+func (s *Server) carryOut(w *copyRequest) error {
+	d := &w.Details
+	from, err := s.findBucket(w.SourceBucket)
+	if err != nil {
+		return err
+	}
+	to, err := s.findBucket(d.DestinationBucket)
+	if err != nil {
+		return err
+	}
+	src := s.store.bucket(from.ID).objects[d.SourceObjectName]
+	if src == nil {
+		return errObjectNotFound(from.Name, d.SourceObjectName)
+	}
+	if err := checkConditions(d.SourceObjectIfMatchETag, "", src.ETag); err != nil {
+		return err
+	}
+	if state := s.archivalState(src); state == "Archived" || state == "Restoring" {
+		return fail(409, "NotRestored", "The object '%s' is in the Archive tier and has not been restored", src.Name)
+	}
+	if err := checkConditions(d.DestinationObjectIfMatchETag, d.DestinationObjectIfNoneMatchETag, s.currentETag(to, d.DestinationObjectName)); err != nil {
+		return err
+	}
+	o := *src
+	o.Name = d.DestinationObjectName
+	o.ReadableFrom, o.ReadableUntil = nil, nil
+	if d.DestinationObjectMetadata != nil {
+		details := uploadDetails{Metadata: d.DestinationObjectMetadata}
+		a, err := details.attributes(to)
+		if err != nil {
+			return err
+		}
+		o.Meta = a.Meta
+	}
+	if d.DestinationObjectStorageTier != "" {
+		o.Tier, _ = matchTier(d.DestinationObjectStorageTier) // checked when the copy was accepted
+	}
+	return s.replaceObject(to, &o, change{})
+}
+
+func (s *Server) copyAnswer(w *copyRequest) map[string]any {
+	place := func(action, bucket, object string) map[string]any {
+		return map[string]any{
+			"actionType": action, "entityType": "object", "identifier": nil,
+			"entityUri": "/n/" + s.state.Namespace + "/b/" + bucket + "/o/" + escapeName(object),
+			"metadata":  map[string]string{"REGION": s.state.Region, "NAMESPACE": s.state.Namespace, "BUCKET": bucket, "OBJECT": object},
+		}
+	}
+	return map[string]any{
+		"operationType": "COPY_OBJECT", "status": w.Status, "id": w.ID, "compartmentId": w.CompartmentID, "percentComplete": w.Percent,
+		"resources": []any{
+			place("READ", w.SourceBucket, w.Details.SourceObjectName),
+			place("WRITTEN", w.Details.DestinationBucket, w.Details.DestinationObjectName),
+		},
+		"timeAccepted": jsonTime(w.Accepted), "timeStarted": timeOrNull(w.Started), "timeFinished": timeOrNull(w.Finished),
+	}
+}
+
+func (c *call) findCopy() (*copyRequest, error) {
+	if w := c.s.state.ObjectStorage.Copies[c.vars["id"]]; w != nil {
+		return w, nil
+	}
+	return nil, fail(404, "NotAuthorizedOrNotFound", "The work request '%s' was not found", c.vars["id"])
+}
+
+func getCopy(c *call) error {
+	w, err := c.findCopy()
+	if err != nil {
+		return err
+	}
+	if w.Finished == nil {
+		c.header.Set("Retry-After", "5")
+	}
+	return c.json(200, c.s.copyAnswer(w))
+}
+
+func listCopies(c *call) error {
+	compartment := c.query("compartmentId")
+	if err := checkCompartment(compartment); err != nil {
+		return err
+	}
+	var found []*copyRequest
+	for _, w := range c.s.state.ObjectStorage.Copies {
+		if w.CompartmentID == compartment {
+			found = append(found, w)
+		}
+	}
+	slices.SortFunc(found, func(x, y *copyRequest) int { return cmp.Compare(x.ID, y.ID) })
+	found, err := page(c, found, func(w *copyRequest) string { return w.ID })
+	if err != nil {
+		return err
+	}
+	out := make([]map[string]any, 0, len(found))
+	for _, w := range found {
+		out = append(out, c.s.copyAnswer(w))
+	}
+	return c.json(200, out)
+}
+
+func listCopyLogs(c *call) error {
+	w, err := c.findCopy()
+	if err != nil {
+		return err
+	}
+	out := make([]map[string]any, 0, len(w.Logs))
+	for _, m := range w.Logs {
+		out = append(out, map[string]any{"message": m.Message, "timestamp": jsonTime(m.Time)})
+	}
+	return c.json(200, out)
+}
+
+func listCopyErrors(c *call) error {
+	w, err := c.findCopy()
+	if err != nil {
+		return err
+	}
+	out := make([]map[string]any, 0, len(w.Errors))
+	for _, m := range w.Errors {
+		out = append(out, map[string]any{"code": m.Code, "message": m.Message, "timestamp": jsonTime(m.Time)})
+	}
+	return c.json(200, out)
+}
+
+func cancelCopy(c *call) error {
+	w, err := c.findCopy()
+	if err != nil {
+		return err
+	}
+	if w.Finished != nil {
+		return fail(409, "NotCancelable", "The work request '%s' is %s and cannot be cancelled", w.ID, w.Status)
+	}
+	now := c.s.now()
+	w.Status, w.Finished = "CANCELED", &now
+	return c.empty(http.StatusAccepted)
+}
