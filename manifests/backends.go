@@ -1,0 +1,221 @@
+package manifests
+
+import (
+	"fmt"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Backend is a provider of storage or compute as the manifest names it.
+type Backend struct {
+	Name     string // also the scheme of its locations
+	Plugin   string // oci, s3, local, the name of a plugin, or a path
+	Settings map[string]Setting
+	Dir      string // folder of the file that names it; relative paths in Settings are below it
+	Pos      Pos
+}
+
+// Setting is one key of a backend: a value, or a reference to a secret.
+type Setting struct {
+	Value  string
+	Secret *Secret // nil if it is a value
+	Pos    Pos
+}
+
+// Config is the user's own file: backends for every command, below those of a manifest.
+type Config struct {
+	Backends map[string]Backend
+}
+
+// ParseConfig reads a file that has only a backends block. Its errors are those of Parse.
+func ParseConfig(name string, src []byte, o Options) (*Config, error) {
+	b := &binder{src: newSource(name, src), o: o}
+	c := &Config{}
+	if root := b.load("config file"); root != nil {
+		object("the config file", backendsField(func(c *Config) *map[string]Backend { return &c.Backends })).
+			bind(b, value{node: root, name: "the config file"}, c)
+	}
+	if err := b.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Backend returns the backend for a scheme: the user's, else the built-in oci, s3 or file. c may be nil.
+func (c *Config) Backend(scheme string) (Backend, bool) {
+	if c != nil {
+		if b, ok := c.Backends[scheme]; ok {
+			return b, true
+		}
+	}
+	if plugin, ok := builtin[scheme]; ok {
+		return Backend{Name: scheme, Plugin: plugin}, true
+	}
+	return Backend{}, false
+}
+
+// builtin are the backends that exist without being listed, by scheme, and their plugins.
+var builtin = map[string]string{"oci": "oci", "s3": "s3", "file": "local"}
+
+func backendsField[T any](get func(*T) *map[string]Backend) field[T] {
+	rule := keyRule{"name of a backend", schemeRegexp, "use small letters, digits and -; begin with a letter"}
+	f := mapOf("backends", rule, backendForm(""))
+	f.schema = f.schema.with(func(s *schema) {
+		for _, name := range []string{"oci", "s3", "file"} {
+			s.Properties = append(s.Properties, property{name, backendForm(builtin[name]).schema})
+		}
+	})
+	return at("backends", "Where things are. The key is the scheme of locations; oci, s3 and file exist without being listed.", get, f)
+}
+
+// backendForm reads a backend by the rules of its plugin; the one it has if it names none is implied.
+func backendForm(implied string) form[Backend] {
+	oci, s3 := object("backend", ociFields()...), object("backend", s3Fields()...)
+	local, other := object("backend", pluginField()), otherForm(implied == "")
+	is := func(plugin string) *schema {
+		s := &schema{Properties: properties{{"plugin", &schema{Const: plugin}}}}
+		if implied != plugin {
+			s.Required = []string{"plugin"}
+		}
+		return s
+	}
+	s := &schema{
+		If: is("oci"), Then: oci.schema, Else: &schema{
+			If: is("s3"), Then: s3.schema, Else: &schema{
+				If: is("local"), Then: local.schema, Else: other.schema,
+			},
+		},
+	}
+	return form[Backend]{schema: s, bind: func(b *binder, v value, to *Backend) {
+		*to = Backend{Plugin: builtin[v.key.Value], Name: v.key.Value, Dir: b.o.Dir, Pos: v.pos(), Settings: map[string]Setting{}}
+		plugin := to.Plugin
+		for _, p := range b.quietly().pairs(v) {
+			if n := follow(p.node); p.key.Value == "plugin" && n.Kind == yaml.ScalarNode {
+				plugin = n.Value
+			}
+		}
+		switch plugin {
+		case "oci":
+			b.hideUnknown(v, oci.schema.Properties)
+			oci.bind(b, v, to)
+		case "s3":
+			b.hideUnknown(v, s3.schema.Properties)
+			s3.bind(b, v, to)
+		case "local":
+			local.bind(b, v, to)
+		default:
+			other.bind(b, v, to)
+		}
+	}}
+}
+
+func pluginField() field[Backend] {
+	return at("plugin", "oci, s3, local, the name of a plugin in the plugin directory, or a path.",
+		func(b *Backend) *string { return &b.Plugin }, str())
+}
+
+func ociFields() []field[Backend] {
+	return []field[Backend]{
+		pluginField(),
+		setting("auth", "How to sign in.", enum("config_file", "env", "session_token", "instance_principal", "resource_principal")),
+		setting("profile", "Profile in the config file.", str()),
+		setting("config_file", "Config file of the OCI command line tools; ~/.oci/config.", str()),
+		setting("region", "Region, such as us-phoenix-1.", str()),
+		setting("tenancy_ocid", "Tenancy, to sign in without a config file.", str()),
+		setting("user_ocid", "User, to sign in without a config file.", str()),
+		setting("fingerprint", "Fingerprint of the user's API key.", str()),
+		setting("private_key_path", "File with the user's API key in PEM form.", str()),
+		secret("passphrase", "Passphrase of the API key."),
+		setting("compartment", "Compartment to work in: an OCID, or a path below the tenancy.", str()),
+		setting("endpoint", "Endpoint to use for every service; for simulators and private realms.", str()),
+	}
+}
+
+func s3Fields() []field[Backend] {
+	return []field[Backend]{
+		pluginField(),
+		setting("profile", "Profile in the AWS config files.", str()),
+		setting("region", "Region, such as eu-central-1.", str()),
+		setting("endpoint", "Endpoint, for servers other than AWS.", str()),
+		setting("path_style", "Put the bucket into the path instead of the host name.", boolean()),
+		secret("access_key", "Access key id."),
+		secret("secret_key", "Secret access key."),
+		secret("session_token", "Session token of temporary keys."),
+	}
+}
+
+// setting is a key whose value is kept as text.
+func setting[T any](key, doc string, f form[T]) field[Backend] {
+	return field[Backend]{
+		key:    key,
+		schema: f.schema.with(func(s *schema) { s.Description = doc }),
+		bind: func(b *binder, v value, to *Backend) {
+			var t T
+			f.bind(b, v, &t)
+			to.Settings[v.key.Value] = Setting{Value: fmt.Sprint(t), Pos: Pos{v.node.Line, v.node.Column}}
+		},
+	}
+}
+
+// secret is a key whose value is a reference to a secret.
+func secret(key, doc string) field[Backend] {
+	f := secretForm()
+	return field[Backend]{
+		key:    key,
+		schema: f.schema.with(func(s *schema) { s.Description = doc }),
+		bind: func(b *binder, v value, to *Backend) {
+			s := new(Secret)
+			f.bind(b, v, s)
+			to.Settings[v.key.Value] = Setting{Secret: s, Pos: Pos{v.node.Line, v.node.Column}}
+		},
+	}
+}
+
+// otherForm is a backend of a plugin that we know nothing about: single values and references to secrets under any key.
+func otherForm(required bool) form[Backend] {
+	plugin, hidden, open := pluginField(), secret("", ""), setting("", "", plainText())
+	either := &schema{AnyOf: []*schema{open.schema, secretForm().schema}}
+	s := &schema{
+		Type:                 "object",
+		Properties:           properties{{"plugin", plugin.schema}},
+		PatternProperties:    properties{{secretKeyPattern, secretForm().schema}},
+		AdditionalProperties: either,
+	}
+	if required {
+		s.Required = []string{"plugin"}
+	}
+	return form[Backend]{schema: s, bind: func(b *binder, v value, to *Backend) {
+		given := false
+		for _, p := range b.pairs(v) {
+			n := follow(p.node)
+			switch key := p.key.Value; {
+			case key == "plugin":
+				given = true
+				plugin.bind(b, p.value(), to)
+			case secretKey.MatchString(key) || n.Kind == yaml.MappingNode:
+				hidden.bind(b, p.value(), to)
+			default:
+				open.bind(b, p.value(), to)
+			}
+		}
+		if required && !given && follow(v.node).Kind == yaml.MappingNode {
+			b.failAt(v.mark(), "", "backend %q has no key %q; it is required", v.name, "plugin")
+		}
+	}}
+}
+
+// hideUnknown makes the values of misspelt keys unreadable: they may be secrets.
+func (b *binder) hideUnknown(v value, known properties) {
+	names := map[string]bool{}
+	for _, f := range known {
+		names[f.key] = true
+	}
+	for _, p := range b.quietly().pairs(v) {
+		if !names[p.key.Value] {
+			b.hideAll(p.node)
+		}
+	}
+}
+
+// quietly returns a binder that looks and records nothing.
+func (b *binder) quietly() *binder { return &binder{src: b.src} }
