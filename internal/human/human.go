@@ -69,7 +69,7 @@ func Duration(d time.Duration) string {
 	case d < 999500*time.Microsecond:
 		return strconv.FormatInt(d.Round(time.Millisecond).Milliseconds(), 10) + "ms"
 	case d < 9950*time.Millisecond:
-		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + "s"
+		return strings.TrimSuffix(strconv.FormatFloat(d.Seconds(), 'f', 1, 64), ".0") + "s"
 	}
 	if d = d.Round(time.Second); d < time.Hour {
 		return pair(int64(d/time.Minute), "m", int64(d%time.Minute/time.Second), "s")

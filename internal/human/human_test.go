@@ -55,7 +55,7 @@ func TestRate(t *testing.T) {
 func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Second: "0s", 0: "0s", 10: "1ms", 350 * time.Millisecond: "350ms", 999 * time.Millisecond: "999ms",
-		999900 * time.Microsecond: "1.0s", 4200 * time.Millisecond: "4.2s", 9949 * time.Millisecond: "9.9s",
+		999900 * time.Microsecond: "1s", 4200 * time.Millisecond: "4.2s", 9949 * time.Millisecond: "9.9s",
 		9960 * time.Millisecond: "10s", 42 * time.Second: "42s", 59700 * time.Millisecond: "1m",
 		340 * time.Second: "5m 40s", 60 * time.Second: "1m", 3599*time.Second + 600*time.Millisecond: "1h",
 		100 * time.Minute: "1h 40m", 2 * time.Hour: "2h", 47*time.Hour + 59*time.Minute + 40*time.Second: "2d",

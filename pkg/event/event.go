@@ -64,8 +64,9 @@ type (
 	}
 	// StepPhase says what a step is doing now, where that is not moving bytes: "creating image" with 30 of 100 done.
 	StepPhase struct {
-		Phase       string `json:"phase"`
-		Done, Total int64
+		Phase string `json:"phase"`
+		Done  int64  `json:"done"`
+		Total int64  `json:"total"`
 	}
 	// StepEnded says how a step ended: done, skipped, failed, or not run because a step it needs failed.
 	StepEnded struct {
