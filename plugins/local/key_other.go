@@ -1,0 +1,5 @@
+//go:build !windows
+
+package local
+
+func checkPlatformName(string) error { return nil }

@@ -1,0 +1,87 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const keepsHoles = true
+
+// fileVersion tells one state of a file from every other: a replaced file has another inode, a changed one another time of
+// change, which no program can set.
+func fileVersion(info fs.FileInfo) string {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Sprintf("%x:%x", info.Size(), info.ModTime().UnixNano())
+	}
+	return fmt.Sprintf("%x:%x:%x:%x:%x", st.Dev, st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano())
+}
+
+// bootID changes with every start of the machine.
+func bootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil || len(id) < 36 {
+		return newID()
+	}
+	return strings.ReplaceAll(string(id[:36]), "-", "")
+}
+
+// nextData returns the first run of data in [off, end): from data to hole. If there is none both are end. A file system
+// that knows no holes says that everything is data.
+func nextData(f *os.File, off, end int64) (data, hole int64) {
+	data, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
+	switch {
+	case errors.Is(err, unix.ENXIO):
+		return end, end
+	case err != nil:
+		return off, end
+	case data >= end:
+		return end, end
+	}
+	hole, err = unix.Seek(int(f.Fd()), data, unix.SEEK_HOLE)
+	if err != nil || hole <= data {
+		return data, end
+	}
+	return data, min(hole, end)
+}
+
+// punch makes a hole, which reads as zeros. It fails where the file system has none.
+func punch(f *os.File, off, n int64) error {
+	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
+}
+
+// tryLockRange locks a range of bytes of f, open for writing, against every other open file of any process; n 0 means up
+// to the end and beyond. The lock goes when f is closed, also by a kill.
+func tryLockRange(f *os.File, off, n int64) (bool, error) {
+	lock := unix.Flock_t{Type: unix.F_WRLCK, Start: off, Len: n}
+	err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lock)
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// renameNew gives old the name new in the same directory if nothing has it.
+func (f *folder) renameNew(old, new string) error {
+	fd := int(f.dir.Fd())
+	err := unix.Renameat2(fd, old, fd, new, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+		return f.linkNew(old, new)
+	}
+	return err
+}
+
+// freeSpace returns the bytes that this user can still write in the file system of f; ok is false if it does not tell.
+func (f *folder) freeSpace() (free int64, ok bool) {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(f.dir.Fd()), &st); err != nil || st.Blocks == 0 {
+		return 0, false
+	}
+	return int64(st.Bavail) * st.Bsize, true
+}
