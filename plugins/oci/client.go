@@ -1,0 +1,138 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/oracle/oci-go-sdk/v65/common"
+	"github.com/oracle/oci-go-sdk/v65/core"
+	"github.com/oracle/oci-go-sdk/v65/identity"
+	"github.com/oracle/oci-go-sdk/v65/objectstorage"
+	"github.com/oracle/oci-go-sdk/v65/workrequests"
+)
+
+// connect makes the SDK clients. All of them go through adopt.
+func (p *Provider) connect(endpoint string) (err error) {
+	if p.objects, err = objectstorage.NewObjectStorageClientWithConfigurationProvider(p.account); err != nil {
+		return err
+	}
+	if p.machines, err = core.NewComputeClientWithConfigurationProvider(p.account); err != nil {
+		return err
+	}
+	if p.volumes, err = core.NewBlockstorageClientWithConfigurationProvider(p.account); err != nil {
+		return err
+	}
+	if p.work, err = workrequests.NewWorkRequestClientWithConfigurationProvider(p.account); err != nil {
+		return err
+	}
+	if p.identity, err = identity.NewIdentityClientWithConfigurationProvider(p.account); err != nil {
+		return err
+	}
+	for _, c := range []*common.BaseClient{&p.objects.BaseClient, &p.machines.BaseClient, &p.volumes.BaseClient, &p.work.BaseClient, &p.identity.BaseClient} {
+		p.adopt(c, endpoint)
+	}
+	p.objects.Interceptor = plainPath
+	return nil
+}
+
+// adopt replaces what the SDK would do on its own: retries, the circuit breaker that stops all requests after a few
+// failures, and an HTTP client that cuts every transfer after a minute. The endpoint comes last, because other setters
+// overwrite it.
+func (p *Provider) adopt(c *common.BaseClient, endpoint string) {
+	c.Configuration.RetryPolicy = p.once.RetryPolicy
+	c.Configuration.CircuitBreaker = nil
+	c.HTTPClient = p.web
+	c.UserAgent += " hyperexport"
+	if endpoint != "" {
+		c.Host = endpoint
+	}
+}
+
+// plainPath takes back what the SDK does when OCI_GOSDK_ENCODE_PATH_PARAMS is set: it would escape the names of objects
+// twice, so that a/b would be stored as a%2Fb.
+func plainPath(r *http.Request) error {
+	if !common.IsEnvVarTrue(common.EncodePathParamsEnvVar) {
+		return nil
+	}
+	path, err := url.PathUnescape(r.URL.Path)
+	if err != nil {
+		return err
+	}
+	r.URL.Path, r.URL.RawPath = path, ""
+	return nil
+}
+
+// attempt is the context that the SDK sees. It never ends, so that the SDK returns when the request has ended and not
+// while one of its goroutines is still at it; web puts the caller's context back for the request itself.
+type attempt struct {
+	context.Context
+	patient bool // the service may think for minutes before it answers
+}
+
+func (attempt) Done() <-chan struct{}       { return nil }
+func (attempt) Err() error                  { return nil }
+func (attempt) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// quick is for requests that are answered at once.
+func quick(ctx context.Context) context.Context { return attempt{Context: ctx} }
+
+// patient is for requests whose work is done before the answer comes: a commit of ten thousand parts.
+func patient(ctx context.Context) context.Context { return attempt{Context: ctx, patient: true} }
+
+const (
+	answerWithin        = time.Minute
+	patientAnswerWithin = 10 * time.Minute
+	smallBody           = 1 << 20 // bytes; below it, asking before sending costs more than it can save
+)
+
+// web sends the requests of all clients.
+type web struct {
+	quick, patient http.Client
+}
+
+func newWeb(connections int) *web {
+	noRedirect := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &web{
+		quick:   http.Client{Transport: newTransport(connections, answerWithin), CheckRedirect: noRedirect},
+		patient: http.Client{Transport: newTransport(connections, patientAnswerWithin), CheckRedirect: noRedirect},
+	}
+}
+
+func (w *web) close() {
+	w.quick.CloseIdleConnections()
+	w.patient.CloseIdleConnections()
+}
+
+// errRedirected is the cause where something else than OCI answered.
+var errRedirected = errors.New("the answer is a redirect, which OCI does not send: a login page or proxy stands between")
+
+// Do sends one request. Its context ends with the caller's, or when the answer's body stalls.
+func (w *web) Do(r *http.Request) (*http.Response, error) {
+	ctx, client := r.Context(), &w.quick
+	if a, ok := ctx.(attempt); ok {
+		ctx = a.Context
+		if a.patient {
+			client = &w.patient
+		}
+	}
+	if r.ContentLength <= smallBody {
+		r.Header.Del("Expect")
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	resp, err := client.Do(r.WithContext(ctx))
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
+		resp.Body.Close()
+		cancel(nil)
+		return nil, &url.Error{Op: r.Method, URL: r.URL.Redacted(), Err: fmt.Errorf("%w (%s)", errRedirected, resp.Status)}
+	}
+	resp.Body = &watchedBody{body: resp.Body, ctx: ctx, cancel: cancel, limit: stallAfter}
+	return resp, nil
+}

@@ -1,0 +1,401 @@
+package oci
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/oracle/oci-go-sdk/v65/common"
+	"github.com/oracle/oci-go-sdk/v65/objectstorage"
+
+	"github.com/hyperexport/hyperexport/pkg/backend"
+)
+
+// mtimeKey is the metadata key under which the ModTime that an object was written with is kept. Lists do not return
+// metadata, so the container does not promise Capabilities.ModTime.
+const mtimeKey = "hyperexport-mtime"
+
+const gib = 1 << 30
+
+// bucket is a backend.Storage. An object's Version is its ETag.
+type bucket struct {
+	backend.Unimplemented
+
+	p               *Provider
+	namespace, name string
+}
+
+var _ backend.Storage = (*bucket)(nil)
+
+// Info says what object storage promises.
+func (b *bucket) Info() backend.Info {
+	return backend.Info{
+		Can: backend.Capabilities{
+			Write: true, List: true, ListParts: true, ListUploads: true, Delete: true,
+			PutIfAbsent: true, CompleteIfAbsent: true, IfVersion: true,
+		},
+		Checksums: []backend.Algorithm{backend.CRC32C},
+		CopyFrom:  []string{scheme},
+		Limits: backend.Limits{
+			MaxPart: 50 * gib, MaxParts: 10_000, MaxPut: 50 * gib, MaxObject: 10 << 10 * gib,
+			Connections: b.p.connections,
+		},
+	}
+}
+
+// Stat asks with HEAD. Its 404 has no body that would tell a missing object from a missing bucket, so that a read of one
+// byte asks again.
+func (b *bucket) Stat(ctx context.Context, key string) (backend.Object, error) {
+	if err := checkKey("stat", key); err != nil {
+		return backend.Object{}, err
+	}
+	resp, err := b.p.objects.HeadObject(quick(ctx), objectstorage.HeadObjectRequest{
+		NamespaceName: &b.namespace, BucketName: &b.name, ObjectName: &key, RequestMetadata: b.p.once,
+	})
+	if err != nil {
+		e := b.fail(ctx, "stat", key, resp, err)
+		if e.Kind == backend.NotFound {
+			e = b.explainMissing(ctx, key, e)
+		}
+		return backend.Object{}, e
+	}
+	b.works()
+	obj := backend.Object{
+		Key: key, Size: value(resp.ContentLength), ModTime: when(resp.LastModified), Version: value(resp.ETag),
+		Checksum: checksumOf(resp.OpcContentCrc32c, resp.ContentMd5), Meta: metaOf(resp.OpcMeta),
+	}
+	if obj.Version == "" || resp.ContentLength == nil {
+		return backend.Object{}, b.broken("stat", key, resp, errors.New("the answer has no etag or no length"))
+	}
+	return obj, nil
+}
+
+// explainMissing finds out what a HEAD without an object means.
+func (b *bucket) explainMissing(ctx context.Context, key string, head *backend.Error) *backend.Error {
+	resp, err := b.get(ctx, key, "", 0, 1)
+	closeContent(resp)
+	if err == nil {
+		head.Kind, head.Err = backend.Unavailable, errors.New("HEAD does not find the object, GET does")
+		return head
+	}
+	e := b.fail(ctx, "stat", key, resp, err)
+	if e.Kind == backend.Changed { // an empty object has no first byte
+		head.Kind, head.Err = backend.Unavailable, errors.New("HEAD does not find the object, GET does")
+		return head
+	}
+	return e
+}
+
+// ReadAt reads a range of exactly the version of obj.
+func (b *bucket) ReadAt(ctx context.Context, obj backend.Object, p []byte, off int64) (int, error) {
+	if err := checkKey("read", obj.Key); err != nil {
+		return 0, err
+	}
+	if off < 0 {
+		return 0, invalid("read", obj.Key, "offset %d is negative", off)
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if off >= obj.Size {
+		return 0, io.EOF
+	}
+	want := min(int64(len(p)), obj.Size-off)
+	if err := b.readRange(ctx, obj, p[:want], off); err != nil {
+		return 0, err
+	}
+	if want < int64(len(p)) {
+		return int(want), io.EOF
+	}
+	return int(want), nil
+}
+
+// readRange fills p, all of which lies within obj.
+func (b *bucket) readRange(ctx context.Context, obj backend.Object, p []byte, off int64) error {
+	resp, err := b.get(ctx, obj.Key, obj.Version, off, int64(len(p)))
+	defer closeContent(resp)
+	if err != nil {
+		e := b.fail(ctx, "read", obj.Key, resp, err)
+		if e.Kind == backend.NotFound && codeOf(e) != codeBucketNotFound {
+			e.Kind = backend.Changed
+		}
+		return e
+	}
+	b.works()
+	if err := checkRange(resp.RawResponse, off, int64(len(p)), obj.Size); err != nil {
+		return b.broken("read", obj.Key, resp, err)
+	}
+	if n, err := io.ReadFull(resp.Content, p); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return b.fail(ctx, "read", obj.Key, resp, fmt.Errorf("answer ends after %d of %d bytes: %w", n, len(p), err))
+	}
+	if sum := crc32cOf(resp.OpcContentCrc32c); int64(len(p)) == obj.Size && sum != "" && sum != backend.SumCRC32C(p) {
+		return &backend.Error{Op: "read", Key: obj.Key, Kind: backend.Corrupt, RequestID: requestID(resp),
+			Err: fmt.Errorf("the bytes have %s, the service says %s", backend.SumCRC32C(p), sum)}
+	}
+	return nil
+}
+
+// get asks for n bytes from off on.
+func (b *bucket) get(ctx context.Context, key, version string, off, n int64) (objectstorage.GetObjectResponse, error) {
+	span := fmt.Sprintf("bytes=%d-%d", off, off+n-1)
+	return b.p.objects.GetObject(quick(ctx), objectstorage.GetObjectRequest{
+		NamespaceName: &b.namespace, BucketName: &b.name, ObjectName: &key,
+		Range: &span, IfMatch: optional(version), RequestMetadata: b.p.once,
+	})
+}
+
+// checkRange compares what came with what was asked for.
+func checkRange(resp *http.Response, off, n, size int64) error {
+	if resp.StatusCode == http.StatusOK && off == 0 && n == size && resp.ContentLength == n {
+		return nil
+	}
+	got, want := resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-%d/%d", off, off+n-1, size)
+	if resp.StatusCode != http.StatusPartialContent || got != want || resp.ContentLength != n {
+		return fmt.Errorf("asked for %q, got %q and %d bytes with status %d", want, got, resp.ContentLength, resp.StatusCode)
+	}
+	return nil
+}
+
+func closeContent(resp objectstorage.GetObjectResponse) {
+	if resp.RawResponse != nil {
+		resp.RawResponse.Body.Close()
+	}
+}
+
+// Put stores p in one request. The service verifies its CRC32C, and the one it answers with is compared as well.
+func (b *bucket) Put(ctx context.Context, key string, p []byte, o backend.PutOptions) (backend.Object, error) {
+	const op = "put"
+	meta, err := headersOf(op, key, o.Meta, o.ModTime)
+	if err != nil {
+		return backend.Object{}, err
+	}
+	ifMatch, ifNoneMatch, err := conditions(op, key, o.If)
+	if err != nil {
+		return backend.Object{}, err
+	}
+	sum := o.Checksum
+	if sum.Algorithm() != backend.CRC32C {
+		sum = backend.SumCRC32C(p)
+	}
+	body := backend.Body(p)
+	defer body.Release()
+	length := int64(len(p))
+	resp, err := b.p.objects.PutObject(quick(ctx), objectstorage.PutObjectRequest{
+		NamespaceName: &b.namespace, BucketName: &b.name, ObjectName: &key,
+		ContentLength: &length, PutObjectBody: body, IfMatch: ifMatch, IfNoneMatch: ifNoneMatch,
+		OpcChecksumAlgorithm: objectstorage.PutObjectOpcChecksumAlgorithmCrc32c, OpcContentCrc32c: encodeCRC32C(sum),
+		OpcMeta: meta, RequestMetadata: b.p.once,
+	})
+	if err != nil {
+		return backend.Object{}, b.failWrite(ctx, op, key, resp, err, o.If)
+	}
+	b.works()
+	obj := backend.Object{
+		Key: key, Size: length, ModTime: when(resp.LastModified), Version: value(resp.ETag), Checksum: sum, Meta: metaOf(meta),
+	}
+	return obj, b.verify(ctx, op, obj, crc32cOf(resp.OpcContentCrc32c), requestID(resp))
+}
+
+// verify compares the checksum that the service says a new object has with the one it must have, and takes the object
+// away again if they differ.
+func (b *bucket) verify(ctx context.Context, op string, obj backend.Object, answered backend.Checksum, request string) error {
+	if !obj.Checksum.Contradicts(answered) {
+		return nil
+	}
+	cause := fmt.Errorf("the object has %s, not %s, and was removed", answered, obj.Checksum)
+	if err := b.Delete(ctx, obj); err != nil && !errors.Is(err, backend.NotFound) && !errors.Is(err, backend.Changed) {
+		cause = fmt.Errorf("the object has %s, not %s, and could not be removed: %w", answered, obj.Checksum, err)
+	}
+	return &backend.Error{Op: op, Key: obj.Key, Kind: backend.Corrupt, RequestID: request, Err: cause}
+}
+
+// Delete removes an object, of exactly obj.Version if that is set.
+func (b *bucket) Delete(ctx context.Context, obj backend.Object) error {
+	if err := checkKey("delete", obj.Key); err != nil {
+		return err
+	}
+	resp, err := b.p.objects.DeleteObject(quick(ctx), objectstorage.DeleteObjectRequest{
+		NamespaceName: &b.namespace, BucketName: &b.name, ObjectName: &obj.Key, IfMatch: optional(obj.Version), RequestMetadata: b.p.once,
+	})
+	if err != nil {
+		return b.fail(ctx, "delete", obj.Key, resp, err)
+	}
+	b.works()
+	return nil
+}
+
+const (
+	codeBucketNotFound = "BucketNotFound"
+	codeUploadNotFound = "UploadNotFound"
+)
+
+// fail is failure with what a bucket knows.
+func (b *bucket) fail(ctx context.Context, op, key string, resp common.OCIResponse, err error) *backend.Error {
+	e := failure(ctx, op, key, resp, err)
+	if codeOf(e) == codeBucketNotFound {
+		b.missingBucket(e)
+	}
+	return e
+}
+
+// failWrite is fail after a conditional write: without a code, a failed precondition is the one that was asked for.
+func (b *bucket) failWrite(ctx context.Context, op, key string, resp common.OCIResponse, err error, c backend.Condition) *backend.Error {
+	e := b.fail(ctx, op, key, resp, err)
+	if c.Absent && e.Kind == backend.Changed {
+		e.Kind = backend.Exists
+	}
+	return e
+}
+
+// broken is an answer that cannot be what the service meant to send.
+func (b *bucket) broken(op, key string, resp common.OCIResponse, cause error) *backend.Error {
+	return &backend.Error{Op: op, Key: key, Kind: backend.Unavailable, RequestID: requestID(resp), Err: cause}
+}
+
+// missingBucket tells a bucket that does not exist from one that has answered this process before: real tenancies deny
+// for a while, now and then, that a bucket is there.
+func (b *bucket) missingBucket(e *backend.Error) {
+	if _, ok := b.p.seen.Load(b.namespace + "/" + b.name); ok {
+		e.Kind = backend.Unavailable
+		return
+	}
+	e.Err = fmt.Errorf("bucket %s/%s: %w: check the name and the region, and that a policy lets this user see it", b.namespace, b.name, e.Err)
+}
+
+// works remembers that the bucket has answered.
+func (b *bucket) works() {
+	name := b.namespace + "/" + b.name
+	if _, ok := b.p.seen.Load(name); !ok {
+		b.p.seen.Store(name, true)
+	}
+}
+
+func requestID(resp common.OCIResponse) string {
+	if raw := resp.HTTPResponse(); raw != nil {
+		return raw.Header.Get("opc-request-id")
+	}
+	return ""
+}
+
+func invalid(op, key, format string, args ...any) *backend.Error {
+	return &backend.Error{Op: op, Key: key, Kind: backend.Invalid, Err: fmt.Errorf(format, args...)}
+}
+
+// checkKey refuses names that the service refuses.
+func checkKey(op, key string) error {
+	switch {
+	case key == "":
+		return invalid(op, key, "the name of the object is empty")
+	case len(key) > 1024:
+		return invalid(op, clip(key), "the name of the object has %d bytes, more than 1024", len(key))
+	case strings.ContainsAny(key, "\x00\r\n"):
+		return invalid(op, fmt.Sprintf("%q", key), "the name of the object contains a NUL or a line break")
+	}
+	return nil
+}
+
+// conditions translates a Condition to headers.
+func conditions(op, key string, c backend.Condition) (ifMatch, ifNoneMatch *string, err error) {
+	if c.Absent && c.Version != "" {
+		return nil, nil, invalid(op, key, "a condition asks for absence and for version %s", c.Version)
+	}
+	if c.Absent {
+		return nil, optional("*"), nil
+	}
+	return optional(c.Version), nil, nil
+}
+
+// headersOf checks the key and the metadata that are to be sent, and adds the modification time.
+func headersOf(op, key string, meta map[string]string, modTime time.Time) (map[string]string, error) {
+	if err := checkKey(op, key); err != nil {
+		return nil, err
+	}
+	headers := map[string]string{}
+	for name, text := range meta {
+		if !isToken(name) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return nil, invalid(op, key, "metadata %q cannot be sent as a header", name)
+		}
+		headers[strings.ToLower(name)] = text
+	}
+	if !modTime.IsZero() {
+		headers[mtimeKey] = modTime.UTC().Format(time.RFC3339Nano)
+	}
+	return headers, nil
+}
+
+// isToken reports whether s can be part of a header's name.
+func isToken(s string) bool {
+	const others = "!#$%&'*+-.^_`|~"
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(others, r))
+	})
+}
+
+// metaOf is the metadata of an answer, nil if there is none.
+func metaOf(headers map[string]string) map[string]string {
+	if len(headers) == 0 {
+		return nil
+	}
+	meta := make(map[string]string, len(headers))
+	for name, text := range headers {
+		meta[strings.ToLower(name)] = text
+	}
+	return meta
+}
+
+// checksumOf takes the CRC32C, or else the MD5, of headers or list entries.
+func checksumOf(crc32c, md5 *string) backend.Checksum {
+	if sum := crc32cOf(crc32c); sum != "" {
+		return sum
+	}
+	return decodeSum(backend.MD5, md5, 16)
+}
+
+func crc32cOf(text *string) backend.Checksum { return decodeSum(backend.CRC32C, text, 4) }
+
+// decodeSum reads base64 of n bytes; anything else is no checksum.
+func decodeSum(a backend.Algorithm, text *string, n int) backend.Checksum {
+	raw, err := base64.StdEncoding.DecodeString(value(text))
+	if err != nil || len(raw) != n {
+		return ""
+	}
+	return backend.NewChecksum(a, raw)
+}
+
+func encodeCRC32C(sum backend.Checksum) *string {
+	text := base64.StdEncoding.EncodeToString(bytes.Clone(sum.Bytes()))
+	return &text
+}
+
+// value is what p points to, or the zero value.
+func value[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+// optional is nil for the empty string, which the SDK would send.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func when(t *common.SDKTime) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.Time
+}
