@@ -25,7 +25,7 @@ demo: ## export two instances and copy a folder, against a simulator of OCI on t
 lint: format vet golangci tidy fresh ## check form: what CI checks beside the tests
 
 format:
-	@files=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	@files=$$(gofmt -l .); \
 	if [ -n "$$files" ]; then echo "not formatted, run gofmt -w on:"; echo "$$files"; exit 1; fi
 
 vet:
