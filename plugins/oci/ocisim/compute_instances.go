@@ -247,28 +247,20 @@ type InstanceInfo struct {
 	ID          string `json:"id"`
 	Compartment string `json:"compartment"` // OCID
 	State       string `json:"state"`
-	DiskSHA256  string `json:"disk_sha256"`
-	DiskBytes   int64  `json:"disk_bytes"`
+	DiskBytes   int64  `json:"disk_bytes"` // virtual size of the boot disk; DiskSHA256 tells its content
 }
 
-// Instances lists all instances, ordered by name, with the hashes of their boot disks.
-func (s *Server) Instances() ([]InstanceInfo, error) {
+// Instances lists all instances, ordered by name.
+func (s *Server) Instances() []InstanceInfo {
 	s.mu.Lock()
-	var all []InstanceInfo
+	defer s.mu.Unlock()
+	all := []InstanceInfo{}
 	for _, in := range s.state.Compute.Instances {
 		boot := s.state.Compute.Volumes[in.BootVolumeID]
 		all = append(all, InstanceInfo{Name: in.Name, ID: in.ID, Compartment: in.CompartmentID, State: in.State, DiskBytes: boot.SizeMBs * mib})
 	}
-	s.mu.Unlock()
 	slices.SortFunc(all, func(a, b InstanceInfo) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
-	for i := range all {
-		sum, err := s.DiskSHA256(all[i].ID)
-		if err != nil {
-			return nil, err
-		}
-		all[i].DiskSHA256 = sum
-	}
-	return all, nil
+	return all
 }
 
 // CompartmentID returns the OCID of the compartment at a path of names such as acme/prod; the empty path is the tenancy.

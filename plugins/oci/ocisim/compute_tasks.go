@@ -102,6 +102,9 @@ func (s *Server) deliver(t *task) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		t.delivering = false
+		if s.closed {
+			return // the next process does it again
+		}
 		if err != nil {
 			t.Failure = &failure{Code: "ObjectStorageError", Message: err.Error()}
 		}

@@ -99,15 +99,16 @@ func (c *call) startExport(im *image, target *exportTarget) error {
 
 // checkTuple checks a destination of three names. A bucket that is not there is a bad parameter of ExportImage.
 func (c *call) checkTuple(namespace string, target *exportTarget) error {
+	_, err := c.s.findBucket(target.Bucket)
 	switch {
 	case namespace == "" || target.Bucket == "" || target.Object == "":
 		return fail(400, "MissingParameter", "objectStorageTuple needs namespaceName, bucketName and objectName")
 	case namespace != c.s.state.Namespace:
 		return fail(400, "InvalidParameter", "Invalid namespaceName %s", namespace)
-	case !c.s.hasBucket(target.Bucket):
+	case err != nil:
 		return fail(400, "InvalidParameter", "Invalid bucketName: %s does not exist or you are not authorized to access it", target.Bucket)
 	}
-	return nil
+	return checkObjectName(target.Object)
 }
 
 // parseTarget reads a URI of an object, with or without a pre-authenticated request. Whether it can be written to shows
