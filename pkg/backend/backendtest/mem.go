@@ -21,7 +21,7 @@ const MaxKey = 1024
 type MemOptions struct {
 	Name       string               // of the container in locations; "mem" if empty
 	Scheme     string               // of locations; "mem" if empty
-	Limits     backend.Limits       // kept: what exceeds them is refused with Invalid
+	Limits     backend.Limits       // what exceeds them is refused with Invalid; MaxParts below zero: no uploads
 	Checksums  []backend.Algorithm  // verified; CRC32C if nil, none if empty
 	Without    backend.Capabilities // what is true here is switched off
 	Sequential bool                 // parts must come in ascending order, one at a time
@@ -91,8 +91,15 @@ func memInfo(o MemOptions) backend.Info {
 		Checksums: o.Checksums,
 		Limits:    o.Limits,
 	}
-	if info.Limits.MaxParts == 0 {
+	switch {
+	case info.Limits.MaxParts == 0:
 		info.Limits.MaxParts = 100_000
+	case info.Limits.MaxParts < 0 || off.Write:
+		info.Limits.MaxParts = 0
+	}
+	if off.Write {
+		info.Can.Sequential, info.Can.PutIfAbsent, info.Can.CompleteIfAbsent = false, false, false
+		info.Can.IfVersion, info.Can.ModTime, info.Can.ListParts = false, false, false
 	}
 	if info.Can.Write {
 		info.CopyFrom = []string{o.Scheme}

@@ -14,16 +14,16 @@ func TestPatternIsAFunctionOfSeedAndOffset(t *testing.T) {
 	const size = 3<<20 + 17
 	p := backendtest.NewPattern(7)
 	whole := make([]byte, size)
-	p.ReadAt(whole, 0)
+	fill(t, p, whole, 0)
 	for _, off := range []int64{0, 1, 255<<10 + 3, 256 << 10, 1<<20 - 1, size - 5} {
 		piece := make([]byte, min(700_001, size-off))
-		backendtest.NewPattern(1).With(7).ReadAt(piece, off)
+		fill(t, backendtest.NewPattern(1).With(7), piece, off)
 		if !bytes.Equal(piece, whole[off:off+int64(len(piece))]) {
 			t.Errorf("the bytes at %d depend on where the read began", off)
 		}
 	}
 	other := make([]byte, size)
-	p.With(8).ReadAt(other, 0)
+	fill(t, p.With(8), other, 0)
 	for off := 0; off+4096 < size; off += 256 << 10 {
 		if bytes.Equal(whole[off:off+4096], other[off:off+4096]) {
 			t.Errorf("seeds 7 and 8 give the same bytes at %d", off)
@@ -34,6 +34,13 @@ func TestPatternIsAFunctionOfSeedAndOffset(t *testing.T) {
 	}
 	if got, want := p.CRC32C(size), backend.SumCRC32C(whole); got != want {
 		t.Errorf("CRC32C is %s, want %s", got, want)
+	}
+}
+
+func fill(t *testing.T, p *backendtest.Pattern, dst []byte, off int64) {
+	t.Helper()
+	if n, err := p.ReadAt(dst, off); n != len(dst) || err != nil {
+		t.Fatalf("%d bytes, %v", n, err)
 	}
 }
 
@@ -118,7 +125,7 @@ func TestMemProviderCopiesBetweenContainers(t *testing.T) {
 	if _, err := s.ReadAt(ctx, o, got, 0); err != nil {
 		t.Fatal(err)
 	}
-	backendtest.NewPattern(5).ReadAt(want, 0)
+	fill(t, backendtest.NewPattern(5), want, 0)
 	if !bytes.Equal(got, want) {
 		t.Error("the copy has other bytes")
 	}

@@ -71,6 +71,9 @@ func (m *Mem) CreateUpload(ctx context.Context, key string, o backend.UploadOpti
 	if err := m.checkWrite(ctx, OpCreateUpload, key); err != nil {
 		return backend.Upload{}, err
 	}
+	if err := can(m.info.Limits.MaxParts > 0, OpCreateUpload, key, "uploads"); err != nil {
+		return backend.Upload{}, err
+	}
 	u := &memUpload{o: o, parts: map[int]memPart{},
 		Upload: backend.Upload{Key: key, Size: o.Size, PartSize: o.PartSize, Created: m.o.Now()}}
 	if err := m.checkShape(u); err != nil {

@@ -1,0 +1,36 @@
+package backendtest_test
+
+import (
+	"testing"
+
+	"github.com/hyperexport/hyperexport/pkg/backend"
+	"github.com/hyperexport/hyperexport/pkg/backend/backendtest"
+)
+
+func TestMem(t *testing.T) {
+	for name, o := range map[string]backendtest.MemOptions{
+		"default":    {},
+		"sequential": {Sequential: true},
+		"limits": {Limits: backend.Limits{MinPart: 1000, MaxPart: 6000, MaxParts: 12, MaxPut: 6 << 20, MaxObject: 4 << 20,
+			Connections: 4}},
+		"checksums": {Checksums: []backend.Algorithm{backend.CRC64NVME, backend.MD5, backend.SHA256, backend.CRC32C}},
+		"unchecked": {Checksums: []backend.Algorithm{}},
+	} {
+		t.Run(name, func(t *testing.T) { testMem(t, o) })
+	}
+	for name, without := range map[string]backend.Capabilities{
+		"write": {Write: true}, "list": {List: true}, "list-parts": {ListParts: true}, "list-uploads": {ListUploads: true},
+		"delete": {Delete: true}, "put-if-absent": {PutIfAbsent: true}, "complete-if-absent": {CompleteIfAbsent: true},
+		"if-version": {IfVersion: true}, "mod-time": {ModTime: true},
+	} {
+		t.Run("without-"+name, func(t *testing.T) { testMem(t, backendtest.MemOptions{Without: without}) })
+	}
+	t.Run("without-uploads", func(t *testing.T) {
+		testMem(t, backendtest.MemOptions{Limits: backend.Limits{MaxParts: -1}})
+	})
+}
+
+func testMem(t *testing.T, o backendtest.MemOptions) {
+	m := backendtest.NewMem(o)
+	backendtest.TestStorage(t, func(*testing.T) backend.Storage { return m }, backendtest.CheckOptions{Locate: m.Location})
+}
