@@ -14,7 +14,10 @@ import (
 	"github.com/hyperexport/hyperexport/pkg/backend"
 )
 
-const childParts = 8
+const (
+	childEnv   = "HX_LOCAL_CHILD" // the container that the child uploads into
+	childParts = 8
+)
 
 // uploadForever is the child: it sends the parts of the upload named in the environment again and again, each time with
 // other bytes in the odd rounds and the right ones in the even, and says so after each.
@@ -45,7 +48,7 @@ func TestKilledWhileUploading(t *testing.T) {
 	u := create(t, s, "k", int64(len(right)))
 	for i := range 8 {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "HX_LOCAL_CHILD="+s.dir, "HX_LOCAL_UPLOAD="+u.ID)
+		cmd.Env = append(os.Environ(), childEnv+"="+s.dir, "HX_LOCAL_UPLOAD="+u.ID)
 		out := must(cmd.StdoutPipe())(t)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)

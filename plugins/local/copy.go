@@ -25,7 +25,7 @@ func (s *storage) Copy(ctx context.Context, from backend.Location, version, key 
 
 func (s *storage) copy(ctx context.Context, from backend.Location, version, key string,
 	o backend.CopyOptions) (backend.Object, error) {
-	if err := s.checkNew(ctx, key); err != nil {
+	if err := s.check(ctx, key); err != nil {
 		return backend.Object{}, err
 	}
 	src, srcKey, err := s.source(from)
@@ -37,7 +37,7 @@ func (s *storage) copy(ctx context.Context, from backend.Location, version, key 
 		return backend.Object{}, err
 	}
 	defer in.Close()
-	return s.write(ctx, key, o.If, o.ModTime, func(f *folder, out *os.File) error {
+	return s.write(ctx, key, backend.PutOptions{If: o.If, Meta: o.Meta, ModTime: o.ModTime}, func(f *folder, out *os.File) error {
 		if err := s.copyBytes(ctx, f, out, in, info.Size()); err != nil {
 			return err
 		}

@@ -15,11 +15,6 @@ func checkPlatformName(name string) error {
 	if strings.HasSuffix(name, ".") || strings.HasSuffix(name, " ") {
 		return fmt.Errorf("an element ends with a dot or a space, which Windows drops")
 	}
-	for _, r := range name {
-		if r < ' ' {
-			return fmt.Errorf("it has a control character")
-		}
-	}
 	if !filepath.IsLocal(name) {
 		return fmt.Errorf("%q is the name of a device on Windows", name)
 	}

@@ -5,7 +5,8 @@
 // verified and on the disk, or not at all: bytes are collected in a file named .hx-<id>.part beside the target, and a
 // multipart upload keeps its list of parts in .hx-<id>.parts. Names that begin with .hx- are therefore no keys.
 //
-// A directory keeps no metadata: Meta is dropped. Directories are made as keys need them, and stay when they are empty.
+// Metadata is kept in an extended attribute, and dropped where there are none. Directories are made as keys need them, and
+// stay when they are empty.
 package local
 
 import (

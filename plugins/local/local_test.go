@@ -20,7 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv("HX_LOCAL_CHILD"); dir != "" {
+	if dir := os.Getenv(childEnv); dir != "" {
 		uploadForever(dir)
 	}
 	goleak.VerifyTestMain(m)
@@ -279,6 +279,8 @@ func TestListIsInOrderOfKeys(t *testing.T) {
 			t.Errorf("prefix %q lists\n%q, want\n%q", prefix, got, want)
 		}
 	}
+	_, err := s.Stat(ctx, "a/new\nline")
+	wantKind(t, "a listed name that is no key", err, backend.Invalid)
 	for range s.List(ctx, "") {
 		break
 	}
@@ -291,6 +293,6 @@ func TestListIsInOrderOfKeys(t *testing.T) {
 	for _, err := range s.List(ended, "") {
 		wantKind(t, "list after cancel", err, backend.Canceled)
 	}
-	_, err := s.Put(ended, "canceled", nil, backend.PutOptions{})
+	_, err = s.Put(ended, "canceled", nil, backend.PutOptions{})
 	wantKind(t, "put after cancel", err, backend.Canceled)
 }

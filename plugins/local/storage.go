@@ -48,6 +48,13 @@ func (s *storage) Stat(ctx context.Context, key string) (backend.Object, error) 
 	if err != nil {
 		return backend.Object{}, s.fail("stat", key, err)
 	}
+	f, info, err := s.openFile(key, "")
+	if err != nil { // it may be looked at, but not be read
+		return obj, nil //nolint:nilerr // the object is known; only its metadata is not
+	}
+	defer f.Close()
+	obj = object(key, info)
+	obj.Meta = getMeta(f)
 	return obj, nil
 }
 
@@ -105,17 +112,9 @@ func (s *storage) delete(ctx context.Context, obj backend.Object) error {
 	return s.ifVersion(ctx, obj.Key, obj.Version, func() error { return f.root.Remove(name) })
 }
 
-// check is the beginning of every method that reads key.
+// check is the beginning of every method that is given a key.
 func (s *storage) check(ctx context.Context, key string) error {
 	if err := checkKey(key); err != nil {
-		return because(backend.Invalid, "%w", err)
-	}
-	return ctx.Err()
-}
-
-// checkNew is the beginning of every method that writes key.
-func (s *storage) checkNew(ctx context.Context, key string) error {
-	if err := checkNewKey(key); err != nil {
 		return because(backend.Invalid, "%w", err)
 	}
 	return ctx.Err()

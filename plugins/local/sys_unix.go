@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // nonBlock makes opening a pipe return at once.
@@ -37,4 +39,27 @@ func syncDir(dir *os.File) error {
 		return nil
 	}
 	return err
+}
+
+// setAttr sets an extended attribute. ext4 says that the disk is full when the attribute is larger than a block.
+func setAttr(f *os.File, name string, value []byte) error {
+	err := unix.Fsetxattr(int(f.Fd()), name, value, 0)
+	if errors.Is(err, unix.E2BIG) || errors.Is(err, unix.ERANGE) || errors.Is(err, unix.ENOSPC) && len(value) > 1024 {
+		return errAttrSize
+	}
+	return err
+}
+
+// getAttr returns an extended attribute, nil if there is none.
+func getAttr(f *os.File, name string) []byte {
+	size, err := unix.Fgetxattr(int(f.Fd()), name, nil)
+	if err != nil || size == 0 {
+		return nil
+	}
+	value := make([]byte, size)
+	n, err := unix.Fgetxattr(int(f.Fd()), name, value)
+	if err != nil {
+		return nil
+	}
+	return value[:n]
 }

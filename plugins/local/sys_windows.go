@@ -49,3 +49,7 @@ func (f *folder) freeSpace() (free int64, ok bool) {
 	}
 	return int64(bytes), true
 }
+
+func setAttr(*os.File, string, []byte) error { return errors.ErrUnsupported }
+
+func getAttr(*os.File, string) []byte { return nil }

@@ -21,14 +21,14 @@ import (
 // the file system has less room than the object may take.
 func (s *storage) CreateUpload(ctx context.Context, key string, o backend.UploadOptions) (backend.Upload, error) {
 	u := backend.Upload{Key: key, ID: newID(), Size: o.Size, PartSize: o.PartSize, Created: time.Now()}
-	if err := s.createUpload(ctx, u); err != nil {
+	if err := s.createUpload(ctx, u, o.Meta); err != nil {
 		return backend.Upload{}, s.fail("create upload", key, err)
 	}
 	return u, nil
 }
 
-func (s *storage) createUpload(ctx context.Context, u backend.Upload) (err error) {
-	if err := s.checkNew(ctx, u.Key); err != nil {
+func (s *storage) createUpload(ctx context.Context, u backend.Upload, meta map[string]string) (err error) {
+	if err := s.check(ctx, u.Key); err != nil {
 		return err
 	}
 	if u.Size < 0 || u.PartSize < 0 || u.Size > 0 && (u.PartSize == 0 || (u.Size-1)/u.PartSize >= maxParts) {
@@ -53,7 +53,7 @@ func (s *storage) createUpload(ctx context.Context, u backend.Upload) (err error
 	if err == nil {
 		var t *temp
 		if t, err = s.newTemp(f, u.ID); err == nil {
-			err = errors.Join(t.Truncate(u.Size), t.Close())
+			err = errors.Join(t.Truncate(u.Size), setMeta(t.File, meta), t.Close())
 		}
 	}
 	if err != nil {
@@ -244,7 +244,7 @@ type upload struct {
 
 // openUpload opens both files. It is NotFound if one of them is missing.
 func (s *storage) openUpload(ctx context.Context, u backend.Upload, headOnly bool) (*upload, error) {
-	if err := s.checkNew(ctx, u.Key); err != nil {
+	if err := s.check(ctx, u.Key); err != nil {
 		return nil, err
 	}
 	if !validID(u.ID) {

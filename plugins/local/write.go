@@ -28,7 +28,7 @@ func (s *storage) put(ctx context.Context, key string, p []byte, o backend.PutOp
 	if sum.Contradicts(o.Checksum) {
 		return backend.Object{}, because(backend.Corrupt, "the bytes have %s, not %s", sum, o.Checksum)
 	}
-	obj, err := s.write(ctx, key, o.If, o.ModTime, func(_ *folder, f *os.File) error {
+	obj, err := s.write(ctx, key, o, func(_ *folder, f *os.File) error {
 		if err := f.Truncate(int64(len(p))); err != nil {
 			return err
 		}
@@ -39,9 +39,9 @@ func (s *storage) put(ctx context.Context, key string, p []byte, o backend.PutOp
 }
 
 // write makes the file at key of what fill puts into a temporary one. When it fails nothing is left.
-func (s *storage) write(ctx context.Context, key string, c backend.Condition, modTime time.Time,
+func (s *storage) write(ctx context.Context, key string, o backend.PutOptions,
 	fill func(*folder, *os.File) error) (backend.Object, error) {
-	if err := s.checkNew(ctx, key); err != nil {
+	if err := s.check(ctx, key); err != nil {
 		return backend.Object{}, err
 	}
 	f, err := s.folder(parent(key), true)
@@ -49,7 +49,7 @@ func (s *storage) write(ctx context.Context, key string, c backend.Condition, mo
 		return backend.Object{}, err
 	}
 	defer f.Close()
-	if err := s.permits(ctx, f, key, c); err != nil {
+	if err := s.permits(ctx, f, key, o.If); err != nil {
 		return backend.Object{}, err
 	}
 	t, err := s.newTemp(f, newID())
@@ -60,10 +60,13 @@ func (s *storage) write(ctx context.Context, key string, c backend.Condition, mo
 	if _, err := tryLock(t.File); err != nil { // tells others that it is no leftover
 		return backend.Object{}, err
 	}
+	if err := setMeta(t.File, o.Meta); err != nil {
+		return backend.Object{}, err
+	}
 	if err := fill(f, t.File); err != nil {
 		return backend.Object{}, err
 	}
-	return s.publish(ctx, t, key, c, modTime)
+	return s.publish(ctx, t, key, o.If, o.ModTime)
 }
 
 // temp is a temporary file in the folder of its target.
@@ -128,11 +131,14 @@ func (s *storage) publish(ctx context.Context, t *temp, key string, c backend.Co
 	if err := syncDir(f.dir); err != nil {
 		return backend.Object{}, err
 	}
+	meta := getMeta(t.File)
 	info, err := t.Stat()
 	if err := errors.Join(err, t.Close()); err != nil {
 		return backend.Object{}, err
 	}
-	return object(key, info), nil
+	obj := object(key, info)
+	obj.Meta = meta
+	return obj, nil
 }
 
 // linkNew gives old the name new if nothing has it, on systems without a renaming that does not replace.
