@@ -19,3 +19,13 @@ func (b *testbed) raw(request string) *http.Response {
 	b.must(err)
 	return resp
 }
+
+// cutOff sends bytes and closes the connection without reading.
+func (b *testbed) cutOff(request string) {
+	b.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(b.URL, "http://"))
+	b.must(err)
+	_, err = conn.Write([]byte(request))
+	b.must(err)
+	b.must(conn.Close())
+}
