@@ -78,6 +78,9 @@ func (b *Bar) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
+	if err == nil {
+		_, err = b.above.WriteTo(b.out.w) // came between the last frame and now
+	}
 	return err
 }
 

@@ -3,8 +3,11 @@ package sink
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/hyperexport/hyperexport/pkg/event"
 )
@@ -70,15 +73,16 @@ func (j *JSON) handle(b batch) {
 		j.moves.before(e, moved)
 		j.line(head{e.Time, e.Step, e.Item, e.Body.Type()}, e.Body)
 	}
-	every := jsonEvery
-	if b.last {
-		every = 0
+	switch {
+	case b.last:
+		j.moves.due(b.now, 0, moved)
+	case b.tick:
+		j.moves.due(b.now, jsonEvery, moved)
 	}
-	j.moves.due(b.now, every, moved)
 	if b.dropped > 0 {
 		j.line(head{Time: b.now, Type: "dropped"}, droppedFields{b.dropped})
 	}
-	j.out.write(j.buf.Bytes())
+	j.out.write(escape(j.buf.Bytes()))
 	j.buf.Reset()
 }
 
@@ -99,4 +103,24 @@ func (j *JSON) line(h head, body any) {
 	all[end-2] = ','
 	copy(all[end-1:], all[end+1:])
 	j.buf.Truncate(len(all) - 2)
+}
+
+// escape writes as \u what JSON allows and a terminal obeys. Text beyond ASCII stands in strings only.
+func escape(line []byte) []byte {
+	if !bytes.ContainsFunc(line, obeyed) {
+		return line
+	}
+	var out []byte
+	for _, r := range string(line) {
+		if obeyed(r) {
+			out = fmt.Appendf(out, "\\u%04x", r)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
+}
+
+func obeyed(r rune) bool {
+	return r >= 0x7f && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r))
 }

@@ -49,11 +49,12 @@ func (g *Log) handle(b batch) {
 		level, attrs := describe(e.Body)
 		g.record(e, level, attrs...)
 	}
-	every := logEvery
-	if b.last {
-		every = 0
+	switch {
+	case b.last:
+		g.moves.due(b.now, 0, moved)
+	case b.tick:
+		g.moves.due(b.now, logEvery, moved)
 	}
-	g.moves.due(b.now, every, moved)
 	if b.dropped > 0 {
 		r := slog.NewRecord(b.now, slog.LevelWarn, "dropped", 0)
 		r.AddAttrs(slog.Int("count", b.dropped))
@@ -97,8 +98,8 @@ func describe(body event.Body) (slog.Level, []slog.Attr) {
 		return slog.LevelDebug, []slog.Attr{slog.String("phase", b.Phase), slog.Int64("done", b.Done),
 			slog.Int64("total", b.Total)}
 	case event.StepEnded:
-		return outcomeLevel(b.Outcome), withError([]slog.Attr{slog.String("outcome", b.Outcome),
-			slog.Int64("bytes", b.Bytes), slog.Duration("took", b.Took)}, b.Err, b.Help)
+		return outcomeLevel(b.Outcome), with([]slog.Attr{slog.String("outcome", b.Outcome),
+			slog.Int64("bytes", b.Bytes), slog.Duration("took", b.Took)}, "error", b.Err, "help", b.Help)
 	case event.ItemStarted:
 		return slog.LevelDebug, []slog.Attr{slog.Int64("bytes", b.Bytes), slog.Int64("resume", b.Resume)}
 	case event.ItemEnded:
@@ -106,8 +107,8 @@ func describe(body event.Body) (slog.Level, []slog.Attr) {
 		if level == slog.LevelInfo {
 			level = slog.LevelDebug
 		}
-		return level, withError([]slog.Attr{slog.String("outcome", b.Outcome), slog.Int64("bytes", b.Bytes),
-			slog.String("checksum", b.Checksum)}, b.Err, "")
+		return level, with([]slog.Attr{slog.String("outcome", b.Outcome), slog.Int64("bytes", b.Bytes)},
+			"checksum", b.Checksum, "error", b.Err)
 	case event.Retrying:
 		return slog.LevelWarn, []slog.Attr{slog.String("op", b.Op), slog.Int("attempt", b.Attempt),
 			slog.Duration("wait", b.Wait), slog.String("error", b.Err)}
@@ -123,12 +124,12 @@ func describe(body event.Body) (slog.Level, []slog.Attr) {
 	}
 }
 
-func withError(attrs []slog.Attr, err, help string) []slog.Attr {
-	if err != "" {
-		attrs = append(attrs, slog.String("error", err))
-	}
-	if help != "" {
-		attrs = append(attrs, slog.String("help", help))
+// with adds the pairs of name and text whose text is not empty.
+func with(attrs []slog.Attr, pairs ...string) []slog.Attr {
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			attrs = append(attrs, slog.String(pairs[i], pairs[i+1]))
+		}
 	}
 	return attrs
 }

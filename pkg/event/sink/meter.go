@@ -28,6 +28,10 @@ func (m *meter) sample(at time.Time, total int64) {
 		m.samples = m.samples[:meterSize-1]
 	}
 	m.samples = append(m.samples, sample{at, total})
+	// The time before the first byte is no part of the rate.
+	for m.span() > rateOver && m.samples[0].total == m.samples[1].total {
+		m.samples = append(m.samples[:0], m.samples[1:]...)
+	}
 }
 
 // reset forgets what was: after a pause the rate before it says nothing about the rate to come.

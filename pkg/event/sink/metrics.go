@@ -13,11 +13,11 @@ import (
 )
 
 // Metrics counts what the stream reports, for Prometheus. Its zero value is ready; its methods may be called at once from
-// many goroutines. Nothing in it grows with the number of objects or steps.
+// many goroutines. It does not grow with the number of objects or steps.
 type Metrics struct {
 	mu       sync.Mutex
 	bytes    int64
-	running  int
+	running  map[string]bool
 	planned  int64
 	runs     map[string]int64
 	steps    map[string]int64
@@ -43,7 +43,8 @@ func (m *Metrics) Emit(e event.Event) {
 	case event.Moved:
 		m.bytes += b.Bytes
 	case event.RunStarted:
-		m.started, m.planned, m.running = e.Time, b.Bytes, 0
+		m.started, m.planned = e.Time, b.Bytes
+		clear(m.running)
 		clear(m.waiting)
 	case event.RunEnded:
 		count(&m.runs, b.Outcome)
@@ -53,12 +54,13 @@ func (m *Metrics) Emit(e event.Event) {
 		}
 		clear(m.waiting)
 	case event.StepStarted:
-		m.running++
+		if m.running == nil {
+			m.running = map[string]bool{}
+		}
+		m.running[e.Step] = true
 	case event.StepEnded:
 		count(&m.steps, b.Outcome)
-		if b.Took > 0 || b.Outcome == "done" || b.Outcome == "failed" { // the others may not have begun
-			m.running = max(m.running-1, 0)
-		}
+		delete(m.running, e.Step)
 	case event.ItemEnded:
 		count(&m.items, b.Outcome)
 	case event.Retrying:
@@ -102,7 +104,7 @@ func (m *Metrics) WritePrometheus(w io.Writer) error {
 	x.metric("hyperexport_paused_seconds_total", "counter", "Time that work has waited for endpoints that came back.",
 		m.waited.Seconds())
 	x.metric("hyperexport_warnings_total", "counter", "Warnings.", float64(m.warnings))
-	x.metric("hyperexport_steps_running", "gauge", "Steps under way.", float64(m.running))
+	x.metric("hyperexport_steps_running", "gauge", "Steps under way.", float64(len(m.running)))
 	x.metric("hyperexport_endpoints_unreachable", "gauge", "Endpoints that work waits for.", float64(len(m.waiting)))
 	if !m.started.IsZero() {
 		x.metric("hyperexport_run_started_timestamp_seconds", "gauge", "Start of the last run.", unix(m.started))

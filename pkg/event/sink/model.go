@@ -308,6 +308,9 @@ func (m *model) progress() (done, total int64, final bool) {
 func (m *model) left(now time.Time) (time.Duration, bool) {
 	done, total, final := m.progress()
 	rate := m.meter.steadyRate()
+	if m.meter.rate() < rate/4 { // stalled, or nearly so
+		return 0, false
+	}
 	if !final || done >= total || rate <= 0 || len(m.pauses) > 0 || now.Sub(m.totalAt) < 10*time.Second {
 		return 0, false
 	}

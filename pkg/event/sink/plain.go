@@ -69,21 +69,27 @@ func (p *Plain) handle(b batch) {
 		p.model.apply(e)
 		p.after(e, ended, paused)
 	}
-	p.model.sample(b.now)
-	for _, step := range names(p.quiet) {
-		p.flush(step, b.now, b.last)
-	}
 	if b.dropped > 0 {
 		p.line(b.now, "", human.Plural(int64(b.dropped), "event")+" not shown: the output was blocked")
 	}
-	if len(p.model.running) == 0 || p.beat.IsZero() {
-		p.beat = b.now
-	} else if b.now.Sub(p.beat) >= heartbeat {
-		p.beat = b.now
-		p.line(b.now, "", p.progress(b.now))
+	if b.tick {
+		p.tick(b.now, b.last)
 	}
 	p.out.write(p.buf.Bytes())
 	p.buf.Reset()
+}
+
+func (p *Plain) tick(now time.Time, last bool) {
+	p.model.sample(now)
+	for _, step := range names(p.quiet) {
+		p.flush(step, now, last)
+	}
+	if len(p.model.running) == 0 || p.beat.IsZero() {
+		p.beat = now
+	} else if now.Sub(p.beat) >= heartbeat {
+		p.beat = now
+		p.line(now, "", p.progress(now))
+	}
 }
 
 // before writes what stands in the state that e changes.
@@ -188,14 +194,22 @@ func (p *Plain) failed(e event.Event, b event.ItemEnded) {
 
 func (p *Plain) retrying(e event.Event, b event.Retrying) {
 	q := p.held(e.Step)
-	text := join(": ", clean(e.Item), retryText(b))
-	if e.Time.Sub(q.retried) < quietFor {
-		q.retries++
-		q.retry = text
+	q.retries++
+	q.retry = join(": ", clean(e.Item), retryText(b))
+	p.flushRetries(e.Step, q, e.Time, false)
+}
+
+func (p *Plain) flushRetries(step string, q *quiet, now time.Time, all bool) {
+	since := now.Sub(q.retried)
+	if q.retries == 0 || since < quietFor && !all {
 		return
 	}
-	q.retried = e.Time
-	p.line(e.Time, e.Step, "retry: "+text)
+	text := q.retry
+	if q.retries > 1 {
+		text = strconv.Itoa(q.retries) + " in " + human.Duration(since) + ", the last: " + text
+	}
+	p.line(now, step, "retry: "+text)
+	q.retries, q.retried = 0, now
 }
 
 // flush writes what was held back long enough.
@@ -204,11 +218,7 @@ func (p *Plain) flush(step string, now time.Time, all bool) {
 	if q == nil {
 		return
 	}
-	if q.retries > 0 && (all || now.Sub(q.retried) >= quietFor) {
-		text := strconv.Itoa(q.retries) + " more in " + human.Duration(now.Sub(q.retried)) + ", the last: " + q.retry
-		p.line(now, step, "retry: "+text)
-		q.retries, q.retried = 0, now
-	}
+	p.flushRetries(step, q, now, all)
 	if q.fails > 0 && (all || now.Sub(q.failed) >= quietFor) {
 		p.line(now, step, human.Plural(int64(q.fails), "more object")+" failed")
 		q.fails, q.failed = 0, now

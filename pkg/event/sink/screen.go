@@ -114,7 +114,7 @@ func (st style) mark(outcome string) seg {
 	case outcome == "done":
 		return seg{"✓", green}
 	case (outcome == "failed" || outcome == "partial") && st.ascii:
-		return seg{"FAILED", red}
+		return seg{"x", red}
 	case outcome == "failed", outcome == "partial":
 		return seg{"✗", red}
 	}

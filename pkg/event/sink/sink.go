@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// maxQueued bounds the events that wait for a slow writer. Those about the run and whole steps are kept beyond it:
-	// there are few, and without them what is shown later would be wrong.
+	// maxQueued bounds the events that wait for a slow writer. The bytes, and the events about the run and whole steps,
+	// are kept beyond it: they are few, and without them what is shown later would be wrong.
 	maxQueued = 1 << 14
 	// closeWait is how long Close waits for a writer that hangs.
 	closeWait = 2 * time.Second
@@ -48,6 +48,7 @@ type batch struct {
 	events  []event.Event
 	dropped int // events that are missing
 	now     time.Time
+	tick    bool // the time for what is to be done once in a while
 	last    bool // nothing follows
 }
 
@@ -70,8 +71,12 @@ func (p *pump) emit(e event.Event) {
 	if p.closed || e.Body == nil {
 		return
 	}
-	from := source{e.Step, e.Item}
+	full := len(p.queue) >= maxQueued
 	moved, isMoved := e.Body.(event.Moved)
+	if isMoved && full {
+		e.Item = "" // bytes are kept by step
+	}
+	from := source{e.Step, e.Item}
 	if isMoved {
 		if i, ok := p.open[from]; ok {
 			p.queue[i].Body = event.Moved{Bytes: p.queue[i].Body.(event.Moved).Bytes + moved.Bytes}
@@ -79,7 +84,7 @@ func (p *pump) emit(e event.Event) {
 			return
 		}
 	}
-	if len(p.queue) >= maxQueued && !essential(e.Body) {
+	if full && !essential(e.Body) {
 		p.dropped++
 		return
 	}
@@ -100,7 +105,7 @@ func (p *pump) emit(e event.Event) {
 // essential tells what must not be dropped.
 func essential(b event.Body) bool {
 	switch b.(type) {
-	case event.RunStarted, event.RunEnded, event.StepStarted, event.StepEnded, event.Paused, event.Resumed:
+	case event.RunStarted, event.RunEnded, event.StepStarted, event.StepEnded, event.Moved, event.Paused, event.Resumed:
 		return true
 	}
 	return false
@@ -112,14 +117,16 @@ func (p *pump) run(tick time.Duration, handle func(batch)) {
 	defer ticker.Stop()
 	var spare []event.Event
 	for last := false; !last; {
+		tick := false
 		select {
 		case <-p.wake:
 		case <-ticker.C:
+			tick = true
 		case <-p.quit:
 			last = true
 		}
 		b := p.take(spare)
-		b.last = last
+		b.tick, b.last = tick || last, last
 		handle(b)
 		clear(b.events) // lets go of the bodies
 		spare = b.events[:0]

@@ -18,7 +18,7 @@ func clean(s string) string {
 		case r == '\n', r == '\r', r == '\t':
 			return ' '
 		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029':
-			return unicode.ReplacementChar
+			return '?'
 		}
 		return r
 	}, s)
