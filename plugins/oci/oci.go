@@ -99,15 +99,11 @@ func split(loc backend.Location) (namespace, bucket, key string, err error) {
 	return namespace, bucket, key, nil
 }
 
-// Compute fails with Unsupported.
-func (p *Provider) Compute() (backend.Compute, error) {
-	return nil, &backend.Error{Op: "compute", Key: scheme, Kind: backend.Unsupported}
-}
+// Compute returns the virtual machine side.
+func (p *Provider) Compute() (backend.Compute, error) { return compute{p}, nil }
 
-// Inventory fails with Unsupported.
-func (p *Provider) Inventory() (backend.Inventory, error) {
-	return nil, &backend.Error{Op: "inventory", Key: scheme, Kind: backend.Unsupported}
-}
+// Inventory returns the listing side. Its Metrics and Act fail with Unsupported.
+func (p *Provider) Inventory() (backend.Inventory, error) { return inventory{p}, nil }
 
 // Close closes idle connections; calls in flight go on.
 func (p *Provider) Close() error {

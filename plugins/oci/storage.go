@@ -50,44 +50,53 @@ func (b *bucket) Info() backend.Info {
 }
 
 // Stat asks with HEAD. Its 404 has no body that would tell a missing object from a missing bucket, so that a read of one
-// byte asks again.
+// byte asks again; an object that this one finds, because it has just appeared, is asked for a second time.
 func (b *bucket) Stat(ctx context.Context, key string) (backend.Object, error) {
 	if err := checkKey("stat", key); err != nil {
 		return backend.Object{}, err
 	}
-	resp, err := b.p.objects.HeadObject(quick(ctx), objectstorage.HeadObjectRequest{
-		NamespaceName: &b.namespace, BucketName: &b.name, ObjectName: &key, RequestMetadata: b.p.once,
-	})
-	if err != nil {
-		e := b.fail(ctx, "stat", key, resp, err)
-		if e.Kind == backend.NotFound {
-			e = b.explainMissing(ctx, key, e)
+	obj, err := b.head(ctx, key)
+	if err != nil && err.Kind == backend.NotFound {
+		if missing := b.explainMissing(ctx, key); missing != nil {
+			return backend.Object{}, missing
 		}
-		return backend.Object{}, e
+		if obj, err = b.head(ctx, key); err != nil && err.Kind == backend.NotFound {
+			err.Kind, err.Err = backend.Unavailable, errors.New("HEAD does not find the object, GET does")
+		}
 	}
-	b.works()
-	obj := backend.Object{
-		Key: key, Size: value(resp.ContentLength), ModTime: when(resp.LastModified), Version: value(resp.ETag),
-		Checksum: checksumOf(resp.OpcContentCrc32c, resp.ContentMd5), Meta: metaOf(resp.OpcMeta),
-	}
-	if obj.Version == "" || resp.ContentLength == nil {
-		return backend.Object{}, b.broken("stat", key, resp, errors.New("the answer has no etag or no length"))
+	if err != nil {
+		return backend.Object{}, err
 	}
 	return obj, nil
 }
 
-// explainMissing finds out what a HEAD without an object means.
-func (b *bucket) explainMissing(ctx context.Context, key string, head *backend.Error) *backend.Error {
+func (b *bucket) head(ctx context.Context, key string) (backend.Object, *backend.Error) {
+	resp, err := b.p.objects.HeadObject(quick(ctx), objectstorage.HeadObjectRequest{
+		NamespaceName: &b.namespace, BucketName: &b.name, ObjectName: &key, RequestMetadata: b.p.once,
+	})
+	if err != nil {
+		return backend.Object{}, b.fail(ctx, "stat", key, resp, err)
+	}
+	b.works()
+	if value(resp.ETag) == "" || resp.ContentLength == nil {
+		return backend.Object{}, b.broken("stat", key, resp, errors.New("the answer has no etag or no length"))
+	}
+	return backend.Object{
+		Key: key, Size: *resp.ContentLength, ModTime: when(resp.LastModified), Version: *resp.ETag,
+		Checksum: checksumOf(resp.OpcContentCrc32c, resp.ContentMd5), Meta: metaOf(resp.OpcMeta),
+	}, nil
+}
+
+// explainMissing asks for an object that HEAD did not find. It returns nil if the object is there.
+func (b *bucket) explainMissing(ctx context.Context, key string) error {
 	resp, err := b.get(ctx, key, "", 0, 1)
 	closeContent(resp)
 	if err == nil {
-		head.Kind, head.Err = backend.Unavailable, errors.New("HEAD does not find the object, GET does")
-		return head
+		return nil
 	}
 	e := b.fail(ctx, "stat", key, resp, err)
 	if e.Kind == backend.Changed { // an empty object has no first byte
-		head.Kind, head.Err = backend.Unavailable, errors.New("HEAD does not find the object, GET does")
-		return head
+		return nil
 	}
 	return e
 }

@@ -1,0 +1,89 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/oracle/oci-go-sdk/v65/core"
+
+	"github.com/hyperexport/hyperexport/pkg/backend"
+)
+
+// EndExport deletes every image of the job, then the staged objects, unless keepStaged. An image that the service is at
+// work with cannot be deleted: EndExport waits until it can, which may take as long as the work, or until ctx ends. It then
+// waits until the image shows as deleted.
+func (c compute) EndExport(ctx context.Context, id string, keepStaged bool) error {
+	const op = "end export"
+	j, err := parseJob(op, id)
+	if err != nil {
+		return err
+	}
+	images, err := c.images(ctx, op, j)
+	if err != nil {
+		return err
+	}
+	ids := map[string]bool{j.Image: true} // lists may lag behind
+	for _, image := range images {
+		ids[value(image.Id)] = true
+	}
+	for id := range ids {
+		if err := c.deleteImage(ctx, op, id); err != nil {
+			return err
+		}
+	}
+	if keepStaged {
+		return nil
+	}
+	return c.deleteStaged(ctx, j)
+}
+
+// deleteImage deletes an image and waits until it is gone.
+func (c compute) deleteImage(ctx context.Context, op, id string) error {
+	asked := false
+	for wait := 500 * time.Millisecond; ; wait = min(wait*3/2, 15*time.Second) {
+		state, err := c.imageState(ctx, op, id)
+		if errors.Is(err, backend.NotFound) || state == core.ImageLifecycleStateDeleted {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if state != core.ImageLifecycleStateProvisioning && state != core.ImageLifecycleStateImporting && state != core.ImageLifecycleStateExporting && !asked {
+			resp, err := c.p.machines.DeleteImage(quick(ctx), core.DeleteImageRequest{ImageId: &id, RequestMetadata: c.p.once})
+			if err != nil {
+				e := failure(ctx, op, id, resp, err)
+				if e.Kind != backend.Busy && e.Kind != backend.NotFound {
+					return e
+				}
+			}
+			if asked = err == nil; asked {
+				continue
+			}
+		}
+		if err := c.p.pause(ctx, wait); err != nil {
+			return failure(ctx, op, id, nil, err)
+		}
+	}
+}
+
+// deleteStaged deletes what the job has staged. Its prefix carries the token, so nothing else is there.
+func (c compute) deleteStaged(ctx context.Context, j job) error {
+	s, _, err := c.p.Open(j.Staging)
+	if err != nil {
+		return err
+	}
+	var staged []backend.Object
+	for obj, err := range s.List(ctx, j.prefix()) {
+		if err != nil {
+			return err
+		}
+		staged = append(staged, obj)
+	}
+	for _, obj := range staged {
+		if err := s.Delete(ctx, backend.Object{Key: obj.Key}); err != nil && !errors.Is(err, backend.NotFound) {
+			return err
+		}
+	}
+	return nil
+}
