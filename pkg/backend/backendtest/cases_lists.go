@@ -185,7 +185,7 @@ func listBreak(r *run) error {
 	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(3 * time.Second)
 	for runtime.NumGoroutine() > before+tolerated {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%d lists that were left early left %d goroutines", rounds*len(keys), runtime.NumGoroutine()-before)

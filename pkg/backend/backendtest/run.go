@@ -136,9 +136,8 @@ func differ(got, want []byte) string {
 
 // absent checks that nothing is visible under key.
 func (r *run) absent(key, when string) {
-	if o, err := r.s.Stat(r.ctx, key); !errors.Is(err, backend.NotFound) {
-		r.errorf("%s: stat %q gives %+v, %v; want %q", when, key, o, err, backend.NotFound)
-	}
+	_, err := r.s.Stat(r.ctx, key)
+	r.fails(err, backend.NotFound, "%s: stat %q", when, key)
 	if !r.info.Can.List {
 		return
 	}
