@@ -38,7 +38,12 @@ func identityOperations() []operation {
 		{name: "GetCompartment", pattern: "/20160918/compartments/{id}", fn: getCompartment},
 	}
 	for i := range ops {
+		answer := ops[i].fn
 		ops[i].method = "GET"
+		ops[i].fn = func(c *call) error {
+			c.header.Set("Cache-Control", "no-cache, no-store, must-revalidate")
+			return answer(c)
+		}
 	}
 	return ops
 }

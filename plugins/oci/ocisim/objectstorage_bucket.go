@@ -314,6 +314,9 @@ func (c *call) bucketAnswer(b *bucket) error {
 	if b.Lifecycle != nil {
 		v["objectLifecyclePolicyEtag"] = b.Lifecycle.ETag
 	}
+	if c.op.name == "UpdateBucket" { // the one answer that tells without being asked
+		v["autoTiering"] = b.Settings.AutoTiering
+	}
 	for _, field := range strings.Split(c.query("fields"), ",") {
 		switch field {
 		case "approximateCount":

@@ -39,7 +39,7 @@ func TestLoadSeedErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		``:                                     "empty",
 		`{`:                                    "unexpected EOF",
-		`{"a": 1 x}`:                           "unknown field",
+		`{"a": 1 x}`:                           "byte 9",
 		`{"bucket": []}`:                       `unknown field "bucket"; known keys are`,
 		`{"instances": [{"x":1}]}`:             `unknown field "x"`,
 		`{"instances": {}}`:                    "instances: have a object, want a []ocisim.SeedInstance",

@@ -190,7 +190,7 @@ func listComputeRequests(c *call) error {
 	}, func(w *workRequest) fields { return w.summary(now) })
 }
 
-// retryAfter is how many seconds a client is asked to wait before it looks again.
+// retryAfter is how many seconds a client is asked to wait before it looks again, also when the work has ended.
 const retryAfter = "3"
 
 func getComputeRequest(c *call) error {
@@ -198,9 +198,7 @@ func getComputeRequest(c *call) error {
 	if err != nil {
 		return err
 	}
-	if w.Finished.IsZero() {
-		c.header.Set("retry-after", retryAfter)
-	}
+	c.header.Set("retry-after", retryAfter)
 	return c.json(200, w.json(c.s.clock.Now()))
 }
 

@@ -198,9 +198,7 @@ func getCopy(c *call) error {
 	if err != nil {
 		return err
 	}
-	if w.Finished == nil {
-		c.header.Set("Retry-After", "5")
-	}
+	c.header.Set("Retry-After", "5") // OCI sends it also when the copy has ended
 	return c.json(200, c.s.copyAnswer(w))
 }
 
