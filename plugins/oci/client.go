@@ -110,7 +110,7 @@ func (w *web) close() {
 // errRedirected is the cause where something else than OCI answered.
 var errRedirected = errors.New("the answer is a redirect, which OCI does not send: a login page or proxy stands between")
 
-// Do sends one request. Its context ends with the caller's, or when the answer's body stalls.
+// Do sends one request. A read ends with the caller's context; a change that has been sent gets a little longer, see guard.
 func (w *web) Do(r *http.Request) (*http.Response, error) {
 	ctx, client := r.Context(), &w.quick
 	if a, ok := ctx.(attempt); ok {
@@ -119,20 +119,40 @@ func (w *web) Do(r *http.Request) (*http.Response, error) {
 			client = &w.patient
 		}
 	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if r.ContentLength <= smallBody {
 		r.Header.Del("Expect")
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	resp, err := client.Do(r.WithContext(ctx))
+	release := func() {}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		r = r.WithContext(ctx)
+		return w.send(client, r, cancel, release)
+	}
+	g := &guard{left: r.ContentLength, body: r.Body}
+	ctx, cancel := g.attach(ctx)
+	r = r.WithContext(ctx)
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = g
+	}
+	return w.send(client, r, cancel, func() { g.stop() })
+}
+
+// send carries r out. cancel ends its context; release is called when it has ended.
+func (w *web) send(client *http.Client, r *http.Request, cancel context.CancelCauseFunc, release func()) (*http.Response, error) {
+	resp, err := client.Do(r)
 	if err != nil {
 		cancel(nil)
+		release()
 		return nil, err
 	}
+	resp.Body = &watchedBody{body: resp.Body, ctx: r.Context(), cancel: cancel, release: release, limit: stallAfter}
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		resp.Body.Close()
-		cancel(nil)
 		return nil, &url.Error{Op: r.Method, URL: r.URL.Redacted(), Err: fmt.Errorf("%w (%s)", errRedirected, resp.Status)}
 	}
-	resp.Body = &watchedBody{body: resp.Body, ctx: ctx, cancel: cancel, limit: stallAfter}
 	return resp, nil
 }

@@ -19,6 +19,9 @@ func (b *bucket) CompleteUpload(ctx context.Context, u backend.Upload, parts []b
 		return backend.Object{}, err
 	}
 	if err := checkParts(op, u, parts, o.Checksum); err != nil {
+		if errors.Is(err, backend.Corrupt) && b.isGone(ctx, u) {
+			return b.alreadyCompleted(ctx, op, u, o.Checksum, notFound(op, u.Key, err))
+		}
 		return backend.Object{}, err
 	}
 	resp, err := b.commit(ctx, u, parts, nil, o.If)
@@ -118,6 +121,14 @@ func (b *bucket) alreadyCompleted(ctx context.Context, op string, u backend.Uplo
 		e.Op = op + ": " + e.Op
 	}
 	return backend.Object{}, err
+}
+
+// isGone reports whether the service denies that the upload is open.
+func (b *bucket) isGone(ctx context.Context, u backend.Upload) bool {
+	for _, err := range b.ListParts(ctx, u) {
+		return errors.Is(err, backend.NotFound)
+	}
+	return false
 }
 
 // reconcile compares parts with what the service holds. It returns the numbers of parts that are to be left out, or the

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/objectstorage"
@@ -306,6 +307,8 @@ func checkKey(op, key string) error {
 		return invalid(op, key, "the name of the object is empty")
 	case len(key) > 1024:
 		return invalid(op, clip(key), "the name of the object has %d bytes, more than 1024", len(key))
+	case !utf8.ValidString(key):
+		return invalid(op, fmt.Sprintf("%q", key), "the name of the object is not UTF-8")
 	case strings.ContainsAny(key, "\x00\r\n"):
 		return invalid(op, fmt.Sprintf("%q", key), "the name of the object contains a NUL or a line break")
 	}

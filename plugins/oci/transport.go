@@ -62,11 +62,12 @@ func (c *watchedConn) Write(p []byte) (int, error) {
 
 // watchedBody ends the request when a read of the answer stands still.
 type watchedBody struct {
-	body   io.ReadCloser
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	limit  time.Duration
-	timer  *time.Timer
+	body    io.ReadCloser
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	release func()
+	limit   time.Duration
+	timer   *time.Timer
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
@@ -91,5 +92,6 @@ func (b *watchedBody) Close() error {
 	}
 	err := b.body.Close()
 	b.cancel(nil)
+	b.release()
 	return err
 }
