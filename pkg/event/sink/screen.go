@@ -52,11 +52,8 @@ func (s *screen) draw(lines [][]seg, width int) []byte {
 		return nil
 	}
 	s.home(width)
-	if len(s.above) > 0 {
-		s.buf.WriteString(eraseScreen)
-		for _, line := range s.above {
-			s.buf.WriteString(line + "\r\n")
-		}
+	for _, line := range s.above {
+		s.buf.WriteString(line + eraseLine + "\r\n")
 	}
 	for i, row := range rows {
 		if i > 0 {
@@ -64,9 +61,8 @@ func (s *screen) draw(lines [][]seg, width int) []byte {
 		}
 		s.buf.WriteString(row + eraseLine)
 	}
-	if len(rows) == 0 || len(rows) < len(s.rows) {
-		s.buf.WriteString(eraseScreen)
-	}
+	// Last, because terminals put a screen that is erased from its top into their history: one more copy of the region.
+	s.buf.WriteString(eraseScreen)
 	s.above, s.rows, s.width = s.above[:0], rows, widths
 	return s.buf.Bytes()
 }
@@ -76,18 +72,13 @@ func (s *screen) home(width int) {
 	if len(s.rows) == 0 {
 		return
 	}
-	up, broken := -1, false
+	up := -1
 	for _, w := range s.width {
-		n := max((w+width-1)/width, 1)
-		broken = broken || n > 1
-		up += n
+		up += max((w+width-1)/width, 1)
 	}
 	s.buf.WriteByte('\r')
 	if up > 0 {
 		s.buf.WriteString("\x1b[" + strconv.Itoa(up) + "A")
-	}
-	if broken {
-		s.buf.WriteString(eraseScreen)
 	}
 }
 
