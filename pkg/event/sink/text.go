@@ -35,6 +35,14 @@ func cleanLines(s string) []string {
 	return lines
 }
 
+// address is a step's address for people; events of the run itself have none.
+func address(step string) string {
+	if step == "" {
+		return "run"
+	}
+	return strings.TrimSpace(clean(step))
+}
+
 // endText says how a step ended: `2 objects 1.2 GiB in 4m 3s`, `failed after 12s, 997 objects 1.2 GiB, 3 objects failed:
 // upload part 7: ...`. s is the step as it was before, or nil.
 func endText(b event.StepEnded, s *step) string {
