@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // call is one request on its way through a handler, and the answer that the handler fills in.
@@ -23,6 +24,7 @@ type call struct {
 	signedSHA256 string // what the client signed as the hash of object data, if it did
 	requestID    string
 	fault        *Effect
+	entry        *Entry
 
 	status  int
 	header  http.Header // of the answer
@@ -89,9 +91,6 @@ func (c *call) fail(e *apiError) {
 	if e.Status == http.StatusUnauthorized && c.op.bucket {
 		c.header.Set("WWW-Authenticate", `Casper realm="AUTH_casper"`)
 	}
-	if c.op.data && c.r.Header.Get("Expect") == "" {
-		io.CopyN(io.Discard, c.r.Body, 64<<20) // so that the client reads the answer rather than a broken pipe
-	}
 	c.status, c.out = e.Status, nil
 	if e.Status == http.StatusNotModified || c.r.Method == http.MethodHead {
 		return
@@ -114,6 +113,7 @@ func (c *call) newRequestID() string {
 // send writes the answer.
 func (c *call) send() {
 	defer c.closeContent()
+	c.s.log.answered(c.entry, c.status)
 	h := c.w.Header()
 	for k, v := range c.header {
 		h[k] = v
@@ -133,6 +133,11 @@ func (c *call) send() {
 	if c.status != http.StatusNoContent && c.status != http.StatusNotModified && h.Get("Content-Length") == "" {
 		h.Set("Content-Length", strconv.FormatInt(length, 10))
 	}
+	refused := c.op.data && c.status >= 400
+	if refused {
+		_ = http.NewResponseController(c.w).EnableFullDuplex() // not with HTTP/2, which is
+		defer c.drain()
+	}
 	c.w.WriteHeader(c.status)
 	if c.r.Method == http.MethodHead || length == 0 {
 		return
@@ -148,6 +153,16 @@ func (c *call) send() {
 	buf := c.s.store.window()
 	defer c.s.store.windows.Put(buf)
 	c.sent = c.copyBody(c.w, io.LimitReader(body, length), *buf)
+}
+
+// drain sends the answer to a refused upload and reads on for a while, so that a client that is still sending gets to read
+// the answer rather than a broken connection. A client that waits for 100 Continue sends nothing more.
+func (c *call) drain() {
+	conn := http.NewResponseController(c.w)
+	if conn.Flush() != nil || conn.SetReadDeadline(time.Now().Add(2*time.Second)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, c.r.Body, 64<<20) // an error ends the connection, as does what is left
 }
 
 func (c *call) closeContent() {

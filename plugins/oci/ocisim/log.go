@@ -10,7 +10,7 @@ import (
 // Entry is one request that the simulator served.
 type Entry struct {
 	Time            time.Time
-	Duration        time.Duration // until the answer was written
+	Duration        time.Duration // until the answer was written; 0 before
 	Method          string
 	Path            string // escaped, as received
 	Query           string
@@ -21,7 +21,7 @@ type Entry struct {
 	RequestID       string // opc-request-id of the answer
 	ClientRequestID string // opc-client-request-id, or opc-request-id of the request
 	Status          int    // 0 if the connection was cut instead of an answer
-	Sent            int64  // bytes of the answer's body
+	Sent            int64  // bytes of the answer's body; 0 before they are written
 	Fault           bool   // a fault was applied
 }
 
@@ -79,13 +79,23 @@ func (l *RequestLog) begin(c *call, now time.Time) *Entry {
 	return e
 }
 
-func (l *RequestLog) end(e *Entry, c *call, now time.Time) {
+// struck notes that a fault applies to the request.
+func (l *RequestLog) struck(e *Entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.Fault = true
+}
+
+// answered notes the status before the client can see it, so that a test finds it as soon as its request returns.
+func (l *RequestLog) answered(e *Entry, status int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.Status = status
+}
+
+func (l *RequestLog) end(e *Entry, sent int64, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.Duration = now.Sub(e.Time)
-	e.Sent = c.sent
-	e.Fault = c.fault != nil
-	if !c.aborted {
-		e.Status = c.status
-	}
+	e.Sent = sent
 }

@@ -107,11 +107,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		}}
 	}
 	c.requestID = c.newRequestID()
-	entry := s.log.begin(c, s.clock.Now())
-	c.fault = s.faults.pick(c)
-	defer func() { s.log.end(entry, c, s.clock.Now()) }()
-	if c.fault != nil && !c.applyBefore() {
-		return
+	c.entry = s.log.begin(c, s.clock.Now())
+	defer func() { s.log.end(c.entry, c.sent, s.clock.Now()) }()
+	if c.fault = s.faults.pick(c); c.fault != nil {
+		s.log.struck(c.entry)
+		if !c.applyBefore() {
+			return
+		}
 	}
 	err := c.run()
 	if err != nil {
