@@ -149,10 +149,14 @@ func sumRange(ctx context.Context, f *os.File, off, n int64, a backend.Algorithm
 	if h == nil {
 		return "", because(backend.Invalid, "checksum algorithm %q is not known here", a)
 	}
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
 	buf := make([]byte, min(n, 256<<10))
 	for end := off + n; off < end; {
 		chunk := buf[:min(int64(len(buf)), end-off)]
-		if _, err := readSparse(ctx, f, chunk, off); errors.Is(err, io.EOF) {
+		if _, err := readSparse(ctx, f, chunk, off, hasHoles(info)); errors.Is(err, io.EOF) {
 			return "", io.ErrUnexpectedEOF
 		} else if err != nil {
 			return "", err

@@ -76,7 +76,8 @@ func (s *storage) copyBytes(ctx context.Context, f *folder, out, in *os.File, si
 		return err
 	}
 	for at := int64(0); at < size; {
-		data, hole := nextData(in, at, size)
+		data := nextData(in, at, size)
+		hole := nextHole(in, data, size)
 		done, err := copyRange(ctx, out, in, data, hole-data)
 		if errors.Is(err, errors.ErrUnsupported) {
 			err = copyWindows(ctx, out, in, data+done, hole)
@@ -92,8 +93,9 @@ func (s *storage) copyBytes(ctx context.Context, f *folder, out, in *os.File, si
 // dataSize returns how many of the first size bytes of f are not in holes.
 func dataSize(f *os.File, size int64) (n int64) {
 	for at := int64(0); at < size; {
-		data, hole := nextData(f, at, size)
-		n, at = n+hole-data, hole
+		data := nextData(f, at, size)
+		at = nextHole(f, data, size)
+		n += at - data
 	}
 	return n
 }

@@ -15,9 +15,10 @@ import (
 
 const diskEnv = "HX_LOCAL_DISK"
 
-// inOwnMounts runs the test named in a child that may mount file systems which nobody else sees. It needs no root, only a
-// kernel that allows user namespaces.
-func inOwnMounts(t *testing.T, test func(t *testing.T, dir string)) {
+// inNamespace runs the test again in a child, as this user of a user namespace of its own: as 0 it may mount file systems
+// that nobody else sees, as another it is held to the permissions of files even if the caller is root. It needs no root,
+// only a kernel that allows user namespaces.
+func inNamespace(t *testing.T, user int, test func(t *testing.T, dir string)) {
 	if dir := os.Getenv(diskEnv); dir != "" {
 		test(t, dir)
 		return
@@ -26,12 +27,12 @@ func inOwnMounts(t *testing.T, test func(t *testing.T, dir string)) {
 	cmd.Env = append(os.Environ(), diskEnv+"="+t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: user, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: user, HostID: os.Getgid(), Size: 1}},
 	}
 	out, err := cmd.CombinedOutput()
 	if err != nil && len(out) == 0 {
-		t.Skipf("this kernel lets no test mount a small disk: %v", err)
+		t.Skipf("this kernel allows no user namespace: %v", err)
 	}
 	if err != nil || !strings.Contains(string(out), "--- PASS") {
 		t.Errorf("%v\n%s", err, out)
@@ -48,7 +49,7 @@ func mount(t *testing.T, dir, options string) *storage {
 }
 
 func TestFullDisk(t *testing.T) {
-	inOwnMounts(t, func(t *testing.T, dir string) {
+	inNamespace(t, 0, func(t *testing.T, dir string) {
 		s, ctx := mount(t, dir, "size=8m"), t.Context()
 		empty := func(what string) {
 			t.Helper()
@@ -105,7 +106,7 @@ func TestFullDisk(t *testing.T) {
 }
 
 func TestNoInodesLeft(t *testing.T) {
-	inOwnMounts(t, func(t *testing.T, dir string) {
+	inNamespace(t, 0, func(t *testing.T, dir string) {
 		s, ctx := mount(t, dir, "size=8m,nr_inodes=4"), t.Context()
 		must(s.Put(ctx, "a", nil, backend.PutOptions{}))(t)
 		must(s.Put(ctx, "b", nil, backend.PutOptions{}))(t)
@@ -120,6 +121,36 @@ func TestNoInodesLeft(t *testing.T) {
 	})
 }
 
+func TestPermissions(t *testing.T) {
+	inNamespace(t, 1000, func(t *testing.T, dir string) {
+		s, ctx := open(t, dir), t.Context()
+		obj := must(s.Put(ctx, "d/k", []byte("x"), backend.PutOptions{}))(t)
+		u := create(t, s, "d/u", 10)
+		for name, mode := range map[string]os.FileMode{"d/k": 0, "d": 0o500} {
+			if err := os.Chmod(filepath.Join(dir, name), mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		defer os.Chmod(filepath.Join(dir, "d"), 0o700)
+		must(s.Stat(ctx, "d/k"))(t)
+		_, err := s.ReadAt(ctx, backend.Object{Key: "d/k"}, make([]byte, 1), 0)
+		wantKind(t, "read", err, backend.Forbidden)
+		_, err = s.Put(ctx, "d/new", nil, backend.PutOptions{})
+		wantKind(t, "put", err, backend.Forbidden)
+		_, err = s.Put(ctx, "d/new/below", nil, backend.PutOptions{})
+		wantKind(t, "put in a new directory", err, backend.Forbidden)
+		wantKind(t, "delete", s.Delete(ctx, backend.Object{Key: "d/k"}), backend.Forbidden)
+		wantKind(t, "delete a version", s.Delete(ctx, obj), backend.Forbidden)
+		wantKind(t, "abort", s.AbortUpload(ctx, u), backend.Forbidden)
+		if err := os.Chmod(filepath.Join(dir, "d"), 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range s.List(ctx, "") {
+			wantKind(t, "list", err, backend.Forbidden)
+		}
+	})
+}
+
 // blocks returns how many bytes of the disk a file takes.
 func blocks(t *testing.T, dir, key string) int64 {
 	t.Helper()
@@ -130,12 +161,12 @@ func blocks(t *testing.T, dir, key string) int64 {
 func TestHolesStayHoles(t *testing.T) {
 	dir, ctx := t.TempDir(), t.Context()
 	s := open(t, dir)
-	const size, part = 64 << 20, 16 << 20
+	const size, part = 16 << 20, 4 << 20
 	whole := make([]byte, size)
 	copy(whole[part+100<<10:], noise(100<<10, 1)) // in the middle of part 2
 	copy(whole[3*part-1000:], noise(2000, 2))     // from part 3 into part 4
 	o := backend.UploadOptions{Size: size, PartSize: part}
-	const atMost = 1 << 20
+	const atMost = 512 << 10
 
 	u := must(s.CreateUpload(ctx, "upload", o))(t)
 	var list []backend.Part
@@ -158,8 +189,8 @@ func TestHolesStayHoles(t *testing.T) {
 			got[i] = 0xa5
 		}
 		obj := must(s.Stat(ctx, key))(t)
-		for off := 0; off < size; off += 10 << 20 { // not aligned with the parts
-			must(s.ReadAt(ctx, obj, got[off:min(off+10<<20, size)], int64(off)))(t)
+		for off := 0; off < size; off += 3 << 20 { // not aligned with the parts
+			must(s.ReadAt(ctx, obj, got[off:min(off+3<<20, size)], int64(off)))(t)
 		}
 		if !bytes.Equal(got, whole) {
 			t.Errorf("%s: other bytes", key)
@@ -208,7 +239,7 @@ func TestEveryWayToCopy(t *testing.T) {
 }
 
 func TestCopyAcrossFileSystems(t *testing.T) {
-	inOwnMounts(t, func(t *testing.T, dir string) {
+	inNamespace(t, 0, func(t *testing.T, dir string) {
 		s, ctx := mount(t, dir, "size=8m"), t.Context()
 		other := open(t, t.TempDir())
 		whole := make([]byte, 64<<20)

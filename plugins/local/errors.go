@@ -20,9 +20,11 @@ func (s *storage) fail(op, key string, err error) error {
 	}
 	kind := kindOf(err)
 	cause := err
+	var own *problem
 	var pathErr *fs.PathError
 	var linkErr *os.LinkError
 	switch {
+	case errors.As(err, &own):
 	case errors.As(err, &linkErr):
 		cause = linkErr.Err
 	case errors.As(err, &pathErr):

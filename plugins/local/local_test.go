@@ -55,10 +55,8 @@ func wantKind(t testing.TB, what string, err error, kind backend.Kind) {
 
 func noise(n int, seed uint64) []byte {
 	p := make([]byte, n)
-	rng := rand.New(rand.NewPCG(seed, 7))
-	for i := range p {
-		p[i] = byte(rng.Uint32()) | 1
-	}
+	rng := rand.NewChaCha8([32]byte{byte(seed), 1})
+	rng.Read(p)
 	return p
 }
 
@@ -190,6 +188,9 @@ func TestConditions(t *testing.T) {
 	}
 	_, err = s.Put(ctx, "k/below", nil, backend.PutOptions{})
 	wantKind(t, "file in the way", err, backend.Invalid)
+	if !strings.Contains(err.Error(), "an element of it is a file") {
+		t.Errorf("text: %v", err)
+	}
 	if err := s.Delete(ctx, second); err != nil {
 		t.Error(err)
 	}

@@ -37,7 +37,7 @@ func (s *storage) readAt(ctx context.Context, obj backend.Object, p []byte, off 
 	}
 	defer f.Close()
 	want := min(int64(len(p)), max(info.Size()-off, 0))
-	n, err := readSparse(ctx, f, p[:want], off)
+	n, err := readSparse(ctx, f, p[:want], off, hasHoles(info))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, err
 	}
@@ -87,14 +87,20 @@ func orGone(err error, version string) error {
 	return err
 }
 
-// readSparse fills p from off on, and clears in it what the file has no blocks for. It returns io.EOF if the file is
-// shorter.
-func readSparse(ctx context.Context, f *os.File, p []byte, off int64) (int, error) {
+// readSparse fills p from off on. Where the file may have holes it clears in p what there are no blocks for. It returns
+// io.EOF if the file is shorter.
+func readSparse(ctx context.Context, f *os.File, p []byte, off int64, holes bool) (int, error) {
 	end := off + int64(len(p))
 	for at := off; at < end; {
-		data, hole := nextData(f, at, end)
-		clear(p[at-off : data-off])
-		for at = data; at < hole; {
+		hole := end
+		if holes {
+			data := nextData(f, at, end)
+			clear(p[at-off : data-off])
+			if at = data; at < end {
+				hole = nextHole(f, at, end)
+			}
+		}
+		for at < hole {
 			if err := ctx.Err(); err != nil {
 				return 0, err
 			}

@@ -32,23 +32,32 @@ func bootID() string {
 	return strings.ReplaceAll(string(id[:36]), "-", "")
 }
 
-// nextData returns the first run of data in [off, end): from data to hole. If there is none both are end. A file system
-// that knows no holes says that everything is data.
-func nextData(f *os.File, off, end int64) (data, hole int64) {
+// hasHoles reports whether a file takes fewer blocks than its size needs. Asking first saves whole files the search for
+// the next hole, which goes through all of them on some file systems.
+func hasHoles(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Blocks*512 < st.Size
+}
+
+// nextData returns the first offset in [off, end) that is not in a hole, or end. A file system that knows no holes says off.
+func nextData(f *os.File, off, end int64) int64 {
 	data, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
 	switch {
 	case errors.Is(err, unix.ENXIO):
-		return end, end
+		return end
 	case err != nil:
-		return off, end
-	case data >= end:
-		return end, end
+		return off
 	}
-	hole, err = unix.Seek(int(f.Fd()), data, unix.SEEK_HOLE)
-	if err != nil || hole <= data {
-		return data, end
+	return min(data, end)
+}
+
+// nextHole returns the first offset in [off, end) that is in a hole, or end.
+func nextHole(f *os.File, off, end int64) int64 {
+	hole, err := unix.Seek(int(f.Fd()), off, unix.SEEK_HOLE)
+	if err != nil || hole <= off {
+		return end
 	}
-	return data, min(hole, end)
+	return min(hole, end)
 }
 
 // punch makes a hole, which reads as zeros. It fails where the file system has none.
@@ -60,11 +69,7 @@ func punch(f *os.File, off, n int64) error {
 // to the end and beyond. The lock goes when f is closed, also by a kill.
 func tryLockRange(f *os.File, off, n int64) (bool, error) {
 	lock := unix.Flock_t{Type: unix.F_WRLCK, Start: off, Len: n}
-	err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lock)
-	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
-		return false, nil
-	}
-	return err == nil, err
+	return locked(unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lock))
 }
 
 // renameNew gives old the name new in the same directory if nothing has it.

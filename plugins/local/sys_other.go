@@ -5,6 +5,7 @@ package local
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 )
 
@@ -14,8 +15,13 @@ const keepsHoles = false
 // is known to be still there.
 func bootID() string { return newID() }
 
-// nextData says that everything is data.
-func nextData(_ *os.File, off, end int64) (data, hole int64) { return off, end }
+// Everything is data here: holes are neither looked for nor made.
+
+func hasHoles(fs.FileInfo) bool { return false }
+
+func nextData(_ *os.File, off, _ int64) int64 { return off }
+
+func nextHole(_ *os.File, _, end int64) int64 { return end }
 
 func punch(*os.File, int64, int64) error { return errors.ErrUnsupported }
 

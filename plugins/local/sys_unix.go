@@ -17,16 +17,22 @@ const nonBlock = syscall.O_NONBLOCK
 func tryLock(f *os.File) (bool, error) {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		switch {
-		case err == nil:
-			return true, nil
-		case errors.Is(err, syscall.EINTR):
-		case errors.Is(err, syscall.EWOULDBLOCK):
-			return false, nil
-		default:
-			return false, err
+		if !errors.Is(err, syscall.EINTR) {
+			return locked(err)
 		}
 	}
+}
+
+// locked reads the answer to the request for a lock. Where the file system has no locks, work goes on without: then two
+// processes must not write the same part at the same time.
+func locked(err error) (bool, error) {
+	switch {
+	case err == nil, errors.Is(err, errors.ErrUnsupported):
+		return true, nil
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EWOULDBLOCK), errors.Is(err, syscall.EACCES):
+		return false, nil
+	}
+	return false, err
 }
 
 func openDir(root *os.Root) (*os.File, error) { return root.Open(".") }

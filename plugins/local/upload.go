@@ -117,8 +117,7 @@ func (s *storage) uploadPart(ctx context.Context, u backend.Upload, n int, p []b
 	if err := appendLine(up.lines, voidLine(n)); err != nil {
 		return backend.Part{}, err
 	}
-	data, _ := nextData(up.file, off, off+size)
-	fresh := keepsHoles && data == off+size
+	fresh := nextData(up.file, off, off+size) == off+size
 	if err := writeSparse(ctx, up.file, p, off, fresh); err != nil {
 		return backend.Part{}, err
 	}
