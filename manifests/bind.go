@@ -16,11 +16,11 @@ type binder struct {
 	o    Options
 	errs []*Error
 
-	vars      map[string]string // values
-	unset     map[string]bool   // declared, without a value: said once, where it is declared
-	exports   []string          // ids, for export.ID.format
-	schemes   []string          // backends that locations may name
-	suggested int
+	vars     map[string]string // values
+	unset    map[string]bool   // declared, without a value: said once, where it is declared
+	exports  []string          // ids, for export.ID.format
+	schemes  []string          // backends that locations may name
+	compared int               // names, for suggestions
 }
 
 // A value is one place of the document that a form reads.
@@ -41,15 +41,16 @@ func (b *binder) fail(p Pos, hint, format string, args ...any) {
 
 // failAt records a mistake and underlines n.
 func (b *binder) failAt(n *yaml.Node, hint, format string, args ...any) {
-	width := nodeWidth(n, from(b.src.line(n.Line), n.Column-1))
-	b.errs = append(b.errs, b.src.errorAt(Pos{n.Line, n.Column}, width, hint, fmt.Sprintf(format, args...)))
+	e := b.src.errorAt(Pos{n.Line, n.Column}, 0, hint, fmt.Sprintf(format, args...))
+	e.node = n
+	b.errs = append(b.errs, e)
 }
 
-func (b *binder) err() error { return collect(b.errs) }
+func (b *binder) err() error { return collect(b.errs, b.src) }
 
-// near is the function near for the first mistakes; a file with thousands is not helped by more.
+// near is the function near until it has cost enough; a file with thousands of mistakes is not helped by more.
 func (b *binder) near(name string, valid []string) string {
-	if b.suggested++; b.suggested > maxShown {
+	if b.compared += len(valid); b.compared > maxCompared {
 		return ""
 	}
 	return near(name, valid)
@@ -199,16 +200,30 @@ func describe(n *yaml.Node) string {
 	return "text"
 }
 
-// find returns the place of literal within the scalar n, and its width; that of n if it is written in another way.
-func (b *binder) find(n *yaml.Node, literal string) (Pos, int) {
+// failIn records a mistake in literal, which is a piece of the scalar n; it underlines n if the piece is not found.
+func (b *binder) failIn(n *yaml.Node, literal, hint, format string, args ...any) {
+	if p, ok := b.find(n, literal); ok {
+		b.errs = append(b.errs, b.src.errorAt(p, utf8.RuneCountInString(literal), hint, fmt.Sprintf(format, args...)))
+		return
+	}
+	b.failAt(n, hint, format, args...)
+}
+
+func (b *binder) find(n *yaml.Node, literal string) (Pos, bool) {
+	if len(b.errs) > maxShown {
+		return Pos{}, false
+	}
 	skip := n.Column - 1
 	for l := n.Line; l <= len(b.src.lines) && l <= n.Line+strings.Count(n.Value, "\n")+1; l++ {
 		line := b.src.line(l)
+		if len(line) > maxSource {
+			break
+		}
 		rest := from(line, skip)
 		if i := strings.Index(rest, literal); i >= 0 {
-			return Pos{l, skip + utf8.RuneCountInString(rest[:i]) + 1}, utf8.RuneCountInString(literal)
+			return Pos{l, skip + utf8.RuneCountInString(rest[:i]) + 1}, true
 		}
 		skip = 0
 	}
-	return Pos{n.Line, n.Column}, nodeWidth(n, from(b.src.line(n.Line), n.Column-1))
+	return Pos{}, false
 }

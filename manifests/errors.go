@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
 )
 
 // Errors is everything that is wrong with a manifest, sorted by position, at least one.
@@ -18,13 +20,16 @@ type Error struct {
 	Column int // from 1, in characters
 	Msg    string
 	Hint   string // what to do about it; may be empty
-	Source string // the line, with anything that may be a secret made unreadable
+	Source string // the line, with anything that may be a secret made unreadable; empty past maxShown and for huge lines
 	Width  int    // characters of Source that the mistake covers, at least 1
+
+	node *yaml.Node // what to underline; nil if Width is known
 }
 
 const (
-	maxShown = 100 // errors in a text: enough to work with, and a bomb does not flood the terminal
-	maxLine  = 160 // characters of a source line in a text
+	maxShown  = 100  // errors in a text: enough to work with, and a bomb does not flood the terminal
+	maxLine   = 160  // characters of a source line in a text
+	maxSource = 4096 // bytes of a line that is worth showing
 )
 
 // Error shows every mistake with its line and a caret, then their number.
@@ -91,8 +96,9 @@ func (e *Error) window() (line []rune, column, width int) {
 	return line, column, max(1, min(e.Width, len(line)-column))
 }
 
-// collect sorts the mistakes and drops what was found twice, as happens to a mapping that several others merge.
-func collect(list []*Error) error {
+// collect sorts the mistakes, drops what was found twice, as happens to a mapping that several others merge, and adds the
+// lines of the first ones.
+func collect(list []*Error, src *source) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -102,6 +108,12 @@ func collect(list []*Error) error {
 	list = slices.CompactFunc(list, func(a, b *Error) bool {
 		return a.Line == b.Line && a.Column == b.Column && a.Msg == b.Msg
 	})
+	for i, e := range list {
+		if i == maxShown {
+			break
+		}
+		src.show(e)
+	}
 	return &Errors{List: list}
 }
 

@@ -20,6 +20,8 @@ const (
 	maxDepth   = 64      // mappings and lists inside each other, aliases followed
 	maxAliases = 100
 	maxValues  = 100_000 // in the text, and again brought in by aliases
+
+	maxCompared = 50_000 // names, in search of those that were meant
 )
 
 // load reads the text as YAML and returns the mapping at its root. It returns nil, with the reasons recorded, if the text
@@ -73,16 +75,27 @@ func (b *binder) readable(what string) (string, bool) {
 		b.errs = append(b.errs, b.src.errorAt(b.src.pos(i), 1, "", "a NUL byte; the "+what+" must be text"))
 		return "", false
 	}
-	values := 0
-	for i, c := range src { // an upper bound, cheap: each value needs one of these or a line of its own
-		if c == ',' || c == '[' || c == '{' || c == '\n' && i+1 < len(src) && src[i+1] != '#' && src[i+1] != '\n' {
-			if values++; values > maxValues {
-				b.fail(b.src.pos(i), "", "the %s has more than %d values", what, maxValues)
-				return "", false
-			}
-		}
+	if i := tooMany(src); i >= 0 {
+		b.fail(b.src.pos(i), "", "the %s has more than %d values", what, maxValues)
+		return "", false
 	}
 	return string(bytes.TrimPrefix(src, []byte("\ufeff"))), true
+}
+
+// tooMany is the offset where src passes maxValues, or -1. It counts too much, but cheaply: each value needs a bracket, a
+// comma or a line of its own.
+func tooMany(src []byte) int {
+	values := 0
+	last := byte('\n')
+	for i, c := range src {
+		if c == ',' || c == '[' || c == '{' && last != '$' || last == '\n' && c != '#' && c != '\n' {
+			if values++; values > maxValues {
+				return i
+			}
+		}
+		last = c
+	}
+	return -1
 }
 
 // decode is d.Decode for input that nobody has checked: what the parser does not expect becomes an error.

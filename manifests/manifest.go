@@ -156,5 +156,7 @@ func (m *Manifest) Location(t Text, lookup func(name string) (string, bool)) (ba
 // ErrorAt returns an error that shows the place p of the manifest as Parse's errors do, for what is found out later.
 // hint may be empty.
 func (m *Manifest) ErrorAt(p Pos, hint, format string, args ...any) *Error {
-	return m.src.errorAt(p, 0, hint, fmt.Sprintf(format, args...))
+	e := m.src.errorAt(p, 0, hint, fmt.Sprintf(format, args...))
+	m.src.show(e)
+	return e
 }

@@ -157,7 +157,7 @@ func TestSchemaAgreesOnMutations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrong := []string{"null", "7", "-1", "1.5", "true", "text", "''", "[]", "{}", "[7]", "[a, a]", "{a: b}", "{env: X}", "3MiB", "2h", "sha256"}
+	wrong := []string{"null", "7", "true", "text", "''", "[]", "{}", "[a, a]", "{a: b}", "{env: X}"}
 	count := 0
 	for _, file := range files {
 		src, err := fs.ReadFile(Examples(), file)

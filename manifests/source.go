@@ -25,6 +25,7 @@ func newSource(name string, src []byte) *source {
 		return s // it will be refused
 	}
 	text := strings.TrimPrefix(string(src), "\ufeff")
+	s.lines = make([]string, 0, strings.Count(text, "\n")+1)
 	for from := 0; ; {
 		i := strings.IndexAny(text[from:], "\r\n\u0085\u2028\u2029")
 		if i < 0 {
@@ -54,21 +55,32 @@ func (s *source) line(n int) string {
 	return s.lines[n-1]
 }
 
-// errorAt shows width characters at p; 0 takes the token that begins there.
+// errorAt is a mistake of width characters at p; 0 stands for the token that begins there.
 func (s *source) errorAt(p Pos, width int, hint, msg string) *Error {
-	p.Line, p.Column = max(p.Line, 1), max(p.Column, 1)
-	line := s.line(p.Line)
-	if width == 0 {
-		width = tokenWidth(from(line, p.Column-1))
-	}
 	return &Error{
-		File: s.name, Line: p.Line, Column: p.Column,
-		Msg: printable(msg), Hint: printable(hint), Source: printable(s.shown(p.Line)), Width: max(width, 1),
+		File: s.name, Line: max(p.Line, 1), Column: max(p.Column, 1), Msg: printable(msg), Hint: printable(hint), Width: width,
 	}
+}
+
+// show gives e its line, when all that must be hidden is known.
+func (s *source) show(e *Error) {
+	line := s.line(e.Line)
+	if len(line) > maxSource {
+		return
+	}
+	if e.node != nil {
+		e.Width = nodeWidth(e.node, from(line, e.Column-1))
+	} else if e.Width == 0 {
+		e.Width = tokenWidth(from(line, e.Column-1))
+	}
+	e.Source = printable(s.shown(e.Line))
 }
 
 // hide makes the scalar n unreadable in every error.
 func (s *source) hide(n *yaml.Node) {
+	if len(s.line(n.Line)) > maxSource {
+		return // it is not shown anyway
+	}
 	rest := from(s.line(n.Line), n.Column-1)
 	start, width := n.Column-1, nodeWidth(n, rest)
 	whole := n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 && !strings.Contains(n.Value, "\n") &&

@@ -25,18 +25,21 @@ func near(name string, valid []string) string {
 	return fmt.Sprintf("did you mean %q?", best)
 }
 
+// maxName is the longest name that is compared.
+const maxName = 64
+
 // distance is the number of letters to insert, remove, replace or swap with a neighbour to turn a into b. It gives up
 // past limit and returns something larger.
 func distance(a, b string, limit int) int {
-	if d := len(a) - len(b); d > limit || -d > limit || len(a) > 64 || limit < 0 {
+	if d := len(a) - len(b); d > limit || -d > limit || len(a) > maxName || limit < 0 {
 		return limit + 1
 	}
-	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+	var rows [3][maxName + 3]int
+	before, last, row := &rows[0], &rows[1], &rows[2]
 	for j := range last {
 		last[j] = j
 	}
 	for i := 1; i <= len(a); i++ {
-		row := make([]int, len(b)+1)
 		row[0] = i
 		least := i
 		for j := 1; j <= len(b); j++ {
@@ -53,7 +56,7 @@ func distance(a, b string, limit int) int {
 		if least > limit {
 			return limit + 1
 		}
-		before, last = last, row
+		before, last, row = last, row, before
 	}
 	return last[len(b)]
 }

@@ -101,8 +101,7 @@ func (b *binder) resolve(v value, allowed scope) (Text, bool) {
 	t := Text{Pos: Pos{v.node.Line, v.node.Column}}
 	ok := true
 	fail := func(literal, hint, format string, args ...any) {
-		p, width := b.find(n, literal)
-		b.errs = append(b.errs, b.src.errorAt(p, width, hint, fmt.Sprintf(format, args...)))
+		b.failIn(n, literal, hint, format, args...)
 		ok = false
 	}
 	if open != "" {
