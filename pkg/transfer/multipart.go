@@ -125,8 +125,15 @@ func (m *multipart) confirm(ctx context.Context, c Checkpoint) error {
 // the object is there, and completing once more confirms it.
 func (m *multipart) resumeCompleted(ctx context.Context, c Checkpoint) (bool, error) {
 	m.parts, m.res.Reused = map[int]backend.Part{}, 0
-	if len(c.Parts) < partCount(c.Upload) || m.hash != nil {
+	if len(c.Parts) < partCount(c.Upload) || m.hash != nil && c.Hashed < partCount(c.Upload) {
 		return false, nil
+	}
+	if m.hash != nil {
+		if err := m.hash.restore(c.Hashed, c.Hash); err != nil {
+			m.warn(err.Error())
+			return false, nil
+		}
+		m.hashed = c.Hashed
 	}
 	_, err := m.to.Storage.CompleteUpload(ctx, c.Upload, ascending(c.Parts), backend.CompleteOptions{Checksum: combined(c.Parts, c.Upload)})
 	if errors.Is(err, backend.NotFound) {

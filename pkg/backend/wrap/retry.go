@@ -211,14 +211,7 @@ func (r *retry) ListParts(ctx context.Context, u backend.Upload) iter.Seq2[backe
 func (r *retry) ListUploads(ctx context.Context, prefix string) iter.Seq2[backend.Upload, error] {
 	return resumed(ctx, r.p, "list uploads", func(ctx context.Context) iter.Seq2[backend.Upload, error] {
 		return r.Storage.ListUploads(ctx, prefix)
-	}, func() func(backend.Upload) bool {
-		seen := map[string]bool{}
-		return func(u backend.Upload) bool {
-			fresh := !seen[u.ID]
-			seen[u.ID] = true
-			return fresh
-		}
-	})
+	}, firstSight(func(u backend.Upload) string { return u.ID }))
 }
 
 // resumed repeats a listing that broke off. The function that newFresh returns says of each item whether it is seen for the

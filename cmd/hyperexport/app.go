@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+)
+
+// The rules of all output:
+//
+//   - stdout is the product: a plan, a report, JSON. stderr is talk: progress, questions, errors.
+//   - With -o json stdout gets exactly one document, also when the command fails.
+//   - An error is one line that begins with "hyperexport: ", and one that begins with "help: " if something can be done.
+//     A manifest's errors are shown as they are, each with its place.
+//   - Colours, bars and cursor movements go to terminals only, and colours not if NO_COLOR is set.
+//   - Nothing asks a question without a terminal.
+
+// app is the world as a command sees it.
+type app struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	signal atomic.Int32 // exit code of the signal that ended ctx
+
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	env            func(string) (string, bool)
+	now            func() time.Time
+	parser         *kong.Kong
+
+	json bool // the command writes JSON: conclude does so for its error too
+}
+
+func newApp() *app {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &app{ctx: ctx, cancel: cancel, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: os.LookupEnv, now: time.Now}
+}
+
+// getenv returns a variable of the environment, "" if it is not set.
+func (a *app) getenv(name string) string {
+	v, _ := a.env(name)
+	return v
+}
+
+// terminal returns the terminal that w is, if it is one that understands escape codes.
+func (a *app) terminal(w io.Writer) (*os.File, bool) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) || a.getenv("TERM") == "dumb" {
+		return nil, false
+	}
+	return f, true
+}
+
+// color reports whether w shows colours.
+func (a *app) color(w io.Writer) bool {
+	_, ok := a.terminal(w)
+	_, no := a.env("NO_COLOR")
+	return ok && !no
+}
+
+// writeJSON writes the one document of -o json.
+func (a *app) writeJSON(v any) error {
+	enc := json.NewEncoder(a.stdout)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// stateRoot is the folder that keeps what runs remember: --state, else $HYPEREXPORT_STATE, else the XDG state folder.
+func (a *app) stateRoot(flag string) (string, error) {
+	for _, dir := range []string{flag, a.getenv("HYPEREXPORT_STATE")} {
+		if dir != "" {
+			return filepath.Abs(dir)
+		}
+	}
+	if dir := a.getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "hyperexport"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("find the folder for the state of runs: %w; set HYPEREXPORT_STATE", err)
+	}
+	return filepath.Join(home, ".local", "state", "hyperexport"), nil
+}
+
+// configFile returns the user's own backends file if there is one: --config, else the XDG place.
+func (a *app) configFile(flag string) (path string, text []byte, err error) {
+	if flag != "" {
+		text, err = os.ReadFile(flag)
+		return flag, text, err
+	}
+	dir := a.getenv("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(dir) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", nil, nil //nolint:nilerr // without a home there is no such file
+		}
+		dir = filepath.Join(home, ".config")
+	}
+	path = filepath.Join(dir, "hyperexport", "config.yaml")
+	text, err = os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil, nil
+	}
+	return path, text, err
+}

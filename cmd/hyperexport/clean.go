@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/hyperexport/hyperexport/executor"
+	"github.com/hyperexport/hyperexport/executor/journal"
+)
+
+type cleanCmd struct {
+	manifestFlags
+	Remove bool   `help:"Remove what was found, instead of only showing it. The interrupted run can then not be continued."`
+	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
+	State  string `placeholder:"DIR" help:"Folder that keeps what runs remember (default: $$HYPEREXPORT_STATE, or hyperexport in the XDG state folder)."`
+}
+
+func (c *cleanCmd) Help() string {
+	return `Examples:
+  hyperexport clean -f manifest.yaml            # show what interrupted runs of this manifest left
+  hyperexport clean -f manifest.yaml --remove   # remove it`
+}
+
+// finding is one piece of litter in the JSON document.
+type finding struct {
+	Run     string `json:"run"`
+	Step    string `json:"step"`
+	What    string `json:"what"`
+	Removed bool   `json:"removed"`
+	Error   string `json:"error,omitempty"`
+}
+
+func (c *cleanCmd) Run(a *app) error {
+	a.json = c.Output == "json"
+	m, err := c.load(a)
+	if err != nil {
+		return err
+	}
+	s, err := a.openSession(m, c.State)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	runs, err := s.store.Runs()
+	if err != nil {
+		return err
+	}
+	found := []finding{}
+	var failures []error
+	for _, run := range runs {
+		of, err := c.cleanRun(a, s, run)
+		found = append(found, of...)
+		failures = append(failures, err)
+	}
+	if err := c.print(a, found); err != nil {
+		return err
+	}
+	return errors.Join(failures...)
+}
+
+// cleanRun shows or removes what one run left. A run of which everything was removed is over.
+func (c *cleanCmd) cleanRun(a *app, s *session, run string) ([]finding, error) {
+	state, err := journal.Read(s.store.Dir(run))
+	if err != nil || state.Ended {
+		return nil, err
+	}
+	cleaner := &executor.Cleaner{Backends: s.backends, Retry: s.policy()}
+	litter := cleaner.Find(state)
+	var found []finding
+	if !c.Remove {
+		for _, l := range litter {
+			found = append(found, finding{Run: run, Step: l.Step, What: l.String()})
+		}
+		return found, nil
+	}
+	j, err := journal.Open(s.store.Dir(run))
+	if err != nil {
+		return nil, err
+	}
+	var failures []error
+	for _, l := range litter {
+		f := finding{Run: run, Step: l.Step, What: l.String(), Removed: true}
+		if err := cleaner.Remove(a.ctx, j, l); err != nil {
+			f.Removed, f.Error = false, err.Error()
+			failures = append(failures, fmt.Errorf("remove %s: %w", l, err))
+		}
+		found = append(found, f)
+	}
+	if len(failures) == 0 {
+		failures = append(failures, j.Write(journal.Record{End: &journal.End{Time: a.now().UTC()}}, true))
+	}
+	return found, errors.Join(append(failures, j.Close())...)
+}
+
+func (c *cleanCmd) print(a *app, found []finding) error {
+	if a.json {
+		return a.writeJSON(map[string]any{"found": found})
+	}
+	text := ""
+	for _, f := range found {
+		verb := "found"
+		switch {
+		case f.Removed:
+			verb = "removed"
+		case f.Error != "":
+			verb = "could not remove"
+		}
+		text += fmt.Sprintf("%s: %s (run %s)\n", verb, f.What, f.Run)
+	}
+	switch {
+	case len(found) == 0:
+		text = "nothing was left behind\n"
+	case !c.Remove:
+		text += fmt.Sprintf("\n%s continues the run; %s removes all this instead\n", c.command("apply"), c.command("clean")+" --remove")
+	}
+	return a.writeString(text)
+}

@@ -1,0 +1,108 @@
+// Command hyperexport gets virtual machines and objects out of a cloud: it reads a manifest, shows the plan, and carries
+// it out.
+//
+// This package wires the others together and is the only one that prints, reads the environment and exits.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], newApp()))
+}
+
+// commands is the command line. Each command is in a file of its own.
+type commands struct {
+	Validate   validateCmd   `cmd:"" help:"Check a manifest without contacting anything."`
+	Plan       planCmd       `cmd:"" help:"Show what apply would do, and change nothing."`
+	Apply      applyCmd      `cmd:"" help:"Carry out a manifest; run it again to go on after an interruption."`
+	Clean      cleanCmd      `cmd:"" help:"Find and remove what an interrupted run left: images, staged objects, uploads, temporary files."`
+	Schema     schemaCmd     `cmd:"" help:"Print the JSON Schema of manifests, for editors."`
+	Simulate   simulateCmd   `cmd:"" help:"Run a simulator to try things on."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
+	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`
+}
+
+const description = `Get virtual machines and objects out of a cloud: plan, apply, prove.
+
+  hyperexport plan  -f manifest.yaml      show what would happen
+  hyperexport apply -f manifest.yaml      do it; run it again after an interruption
+
+Exit codes: 0 done, 1 failed, 3 partial, 4 invalid manifest, 5 temporary (run again), 6 denied,
+7 blocked (nothing was touched), 11 locked, 12 integrity, 13 plugin, 80 usage, 130 and 143 interrupted.`
+
+// run carries out one command line and returns the exit code.
+func run(args []string, a *app) int {
+	var cli commands
+	code, exited := 0, false
+	parser, err := kong.New(&cli,
+		kong.Name("hyperexport"), kong.Description(description), kong.UsageOnError(), kong.Writers(a.stdout, a.stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Exit(func(c int) { code, exited = c, true }), kong.Bind(a))
+	if err != nil {
+		panic(err) // the command line's own definition is wrong
+	}
+	kctx, err := parser.Parse(args)
+	if exited { // --help
+		return code
+	}
+	if err != nil {
+		var parse *kong.ParseError
+		if errors.As(err, &parse) {
+			_ = parse.Context.PrintUsage(true)
+		}
+		fmt.Fprintf(a.stderr, "hyperexport: %v\n", err)
+		return exitUsage
+	}
+	stop := a.watchSignals()
+	defer stop()
+	a.parser = parser
+	return a.conclude(kctx.Run(a))
+}
+
+// watchSignals ends the context at the first SIGINT or SIGTERM and the process at the second.
+func (a *app) watchSignals() (stop func()) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		for first := true; ; first = false {
+			select {
+			case s := <-signals:
+				if !first {
+					os.Exit(signalCode(s))
+				}
+				a.signal.Store(int32(signalCode(s)))
+				fmt.Fprintf(a.stderr, "hyperexport: %s: stopping; what is done is kept. Again to stop at once\n", s)
+				a.cancel()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
+	}
+}
+
+func signalCode(s os.Signal) int {
+	if s == syscall.SIGTERM {
+		return exitTerminated
+	}
+	return exitInterrupted
+}
+
+// writeString writes the product of a command.
+func (a *app) writeString(s string) error {
+	_, err := io.WriteString(a.stdout, s)
+	return err
+}

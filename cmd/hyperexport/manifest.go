@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hyperexport/hyperexport/manifests"
+	"github.com/hyperexport/hyperexport/plan"
+)
+
+// manifestFlags are the flags of every command that reads a manifest.
+type manifestFlags struct {
+	File   string            `short:"f" required:"" placeholder:"FILE" help:"The manifest; - reads it from stdin."`
+	Var    map[string]string `placeholder:"NAME=VALUE" mapsep:"none" help:"Set a variable of the manifest; may be repeated."`
+	Config string            `placeholder:"FILE" help:"Backends below those of the manifest (default: hyperexport/config.yaml in the XDG config folder)."`
+}
+
+// mostManifest bounds what is read of a manifest. The parser refuses less than this with a clear message.
+const mostManifest = 2 << 20
+
+// load reads and checks the manifest.
+func (f manifestFlags) load(a *app) (*manifests.Manifest, error) {
+	o := manifests.Options{Vars: f.Var, Env: a.env}
+	path, text, err := a.configFile(f.Config)
+	if err != nil {
+		return nil, &codeError{exitInvalid, fmt.Errorf("read the config file: %w", err), ""}
+	}
+	if path != "" {
+		if o.Config, err = manifests.ParseConfig(path, text, manifests.Options{Env: a.env, Dir: filepath.Dir(path)}); err != nil {
+			return nil, err
+		}
+	}
+	name, src, err := f.read(a)
+	if err != nil {
+		return nil, &codeError{exitInvalid, fmt.Errorf("read the manifest: %w", err), "name the manifest with -f FILE, or -f - to read it from stdin"}
+	}
+	if o.Dir, err = f.dir(); err != nil {
+		return nil, err
+	}
+	m, err := manifests.Parse(name, src, o)
+	if err != nil {
+		return nil, err
+	}
+	return m, plan.Supported(m)
+}
+
+func (f manifestFlags) read(a *app) (name string, src []byte, err error) {
+	in, name := a.stdin, "stdin"
+	if f.File != "-" {
+		file, err := os.Open(f.File)
+		if err != nil {
+			return "", nil, err
+		}
+		defer file.Close()
+		in, name = file, f.File
+	}
+	src, err = io.ReadAll(io.LimitReader(in, mostManifest))
+	return name, src, err
+}
+
+// dir is the folder that relative paths of the manifest are below: its own, or the working directory for stdin.
+func (f manifestFlags) dir() (string, error) {
+	if f.File == "-" {
+		return os.Getwd()
+	}
+	return filepath.Abs(filepath.Dir(f.File))
+}
+
+// command gives the command line that repeats this one for another command, for messages.
+func (f manifestFlags) command(verb string) string {
+	words := []string{"hyperexport", verb, "-f", f.File}
+	for name, value := range f.Var {
+		words = append(words, "--var", name+"="+value)
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,100 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hyperexport/hyperexport/executor/journal"
+	"github.com/hyperexport/hyperexport/pkg/backend"
+	"github.com/hyperexport/hyperexport/pkg/backend/wrap"
+)
+
+// Litter is one thing that a run made and neither finished nor released: an export with its image and staged objects, or
+// an upload with its parts or temporary file.
+type Litter struct {
+	Step   string            `json:"step"`
+	Export *journal.Export   `json:"export,omitempty"`
+	To     *backend.Location `json:"to,omitempty"` // of the upload
+	Item   *journal.OpenItem `json:"-"`
+}
+
+// String says what it is, for people.
+func (l Litter) String() string {
+	if l.Export != nil {
+		return fmt.Sprintf("custom image and staged objects of %s (%s, token %s)", l.Step, l.Export.Request.Instance, l.Export.Request.Token)
+	}
+	return fmt.Sprintf("unfinished upload to %s", l.To)
+}
+
+// Cleaner removes what interrupted runs left.
+type Cleaner struct {
+	Backends backend.Set
+	Retry    wrap.Policy
+}
+
+// Find lists what the run of a journal left, as far as the journal tells. It makes no request.
+func (c *Cleaner) Find(state journal.State) []Litter {
+	var all []Litter
+	exports, uploads := state.Litter()
+	for _, e := range exports {
+		all = append(all, Litter{Step: e.Step, Export: &e})
+	}
+	for _, to := range uploads {
+		item := state.Open[to]
+		all = append(all, Litter{Step: item.Step, To: &to, Item: &item})
+	}
+	return all
+}
+
+// Remove removes one piece of litter and writes that down. What is gone already is no error.
+func (c *Cleaner) Remove(ctx context.Context, j *journal.Journal, l Litter) error {
+	if l.Export != nil {
+		return c.removeExport(ctx, j, *l.Export)
+	}
+	return c.removeUpload(ctx, j, l)
+}
+
+func (c *Cleaner) removeExport(ctx context.Context, j *journal.Journal, e journal.Export) error {
+	provider, err := c.Backends.Provider(e.Backend)
+	if err != nil {
+		return err
+	}
+	compute, err := provider.Compute()
+	if err != nil {
+		return err
+	}
+	compute = wrap.RetryCompute(compute, c.Retry)
+	id := e.Job
+	if id == "" {
+		job, err := compute.FindExport(ctx, e.Request)
+		if err != nil && !errors.Is(err, backend.NotFound) {
+			return err
+		}
+		id = job.ID
+	}
+	if id != "" {
+		if err := compute.EndExport(ctx, id, e.Kept); err != nil {
+			return err
+		}
+	}
+	e.Released = true
+	return j.Write(journal.Record{Export: &e}, true)
+}
+
+func (c *Cleaner) removeUpload(ctx context.Context, j *journal.Journal, l Litter) error {
+	storage, key, err := c.Backends.Open(*l.To)
+	if err != nil {
+		return err
+	}
+	storage = wrap.Retry(storage, c.Retry)
+	if u := l.Item.Checkpoint.Upload; u.ID != "" {
+		err = storage.AbortUpload(ctx, u)
+	} else if storage.Info().Can.ListUploads {
+		_, err = backend.AbortUploads(ctx, storage, key, l.Item.Checkpoint.Begun)
+	}
+	if err != nil && !errors.Is(err, backend.NotFound) {
+		return err
+	}
+	return j.Write(journal.Record{Note: &journal.Note{Step: l.Step, Item: l.Item.Item, To: *l.To, Drop: true}}, true)
+}

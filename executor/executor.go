@@ -1,0 +1,208 @@
+// Package executor runs a plan.
+//
+// Run is the only loop: it takes steps from the plan's frontier, hands them to a Driver and records how they end. A step is
+// carried out by a handler, which sees its context, the step, and a Progress: what earlier runs have done of it, and the
+// place to write down what this one does. A failure stops its own branch; independent branches go on; the Report covers
+// every step.
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hyperexport/hyperexport/executor/journal"
+	"github.com/hyperexport/hyperexport/pkg/backend"
+	"github.com/hyperexport/hyperexport/pkg/backend/wrap"
+	"github.com/hyperexport/hyperexport/pkg/event"
+	"github.com/hyperexport/hyperexport/pkg/transfer"
+	"github.com/hyperexport/hyperexport/plan"
+)
+
+// Executor carries out steps. Its fields are set before the first call and not changed.
+type Executor struct {
+	Backends backend.Set
+	Engine   *transfer.Engine
+	Journal  *journal.Journal
+	Retry    wrap.Policy
+	Events   event.Sink // may be nil
+	Parallel int        // steps at once; 0 means 1
+	Poll     Poll
+
+	resumed bool
+}
+
+// Poll says how often the provider is asked how an export is going: after First, then ever more slowly, at least every
+// Max. The zero value means 1 s and 15 s.
+type Poll struct {
+	First, Max time.Duration
+}
+
+// Outcome is how a step ended.
+type Outcome struct {
+	Step plan.Step
+	Result
+	Err     error
+	Started time.Time
+	Took    time.Duration
+}
+
+// Driver carries out steps that Run hands it.
+type Driver interface {
+	// Start begins a step. It may block until there is room for it.
+	Start(s plan.Step)
+	// Wait returns the outcome of a started step that has ended, each once.
+	Wait() Outcome
+}
+
+// Run runs the steps of the frontier, each as soon as the steps that it needs have ended well, and returns their outcomes
+// in the order in which they ended. ruledOut is told of each step that cannot run any more.
+func Run(f *plan.Frontier, d Driver, ruledOut func(s plan.Step, because string)) []Outcome {
+	var all []Outcome
+	for {
+		for s, ok := f.Next(); ok; s, ok = f.Next() {
+			d.Start(s)
+		}
+		if f.Running() == 0 {
+			return all
+		}
+		o := d.Wait()
+		for _, s := range f.End(o.Step.ID, o.Err == nil) {
+			ruledOut(s, o.Step.ID)
+		}
+		all = append(all, o)
+	}
+}
+
+// Apply runs p and reports on every step of it. The report is complete also when steps fail or ctx ends; the error is then
+// the first of the steps' errors. When ctx ends, what is running checkpoints and stops, and the run can be continued.
+func (x *Executor) Apply(ctx context.Context, p *plan.Plan) (*Report, error) {
+	started := time.Now()
+	x.resumed = p.Resumes
+	steps, bytes := p.Work()
+	retries := newRetryCounter()
+	x.Events = event.Tee(x.Events, retries.count)
+	x.Events.Emit("", "", event.RunStarted{Run: p.Run, Name: p.Name, Steps: steps, Bytes: bytes, Resumed: p.Resumes})
+	report := newReport(p, started)
+	finished := func(s plan.Step) bool {
+		done := x.Journal.Finished(s.ID, s.Digest())
+		if done {
+			report.finishedBefore(s)
+		}
+		return done
+	}
+	driver := newLocalDriver(ctx, len(p.Steps), max(1, x.Parallel), x.handle)
+	outcomes := Run(plan.NewFrontier(p, finished), driver, func(s plan.Step, because string) {
+		report.ruledOut(s, because)
+		x.Events.Emit(s.ID, "", event.StepEnded{Outcome: "not_run", Err: "needs " + because})
+	})
+	for _, o := range outcomes {
+		report.add(o, retries.of(o.Step.ID))
+	}
+	err := x.end(ctx, p, report, outcomes)
+	report.Took = time.Since(started)
+	x.Events.Emit("", "", event.RunEnded{Outcome: report.Outcome, Took: report.Took})
+	return report, err
+}
+
+// end closes the journal's run if every step ended well and nothing is left of what it or its earlier part made;
+// otherwise the next run continues this one.
+func (x *Executor) end(ctx context.Context, p *plan.Plan, report *Report, outcomes []Outcome) error {
+	report.settle(ctx.Err() != nil)
+	for _, o := range outcomes {
+		if o.Err != nil {
+			return fmt.Errorf("%s: %w", o.Step.ID, o.Err)
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	cleaner := &Cleaner{Backends: x.Backends, Retry: x.policy("")}
+	for _, l := range cleaner.Find(x.Journal.State()) {
+		if err := cleaner.Remove(ctx, x.Journal, l); err != nil {
+			report.Outcome = Partial
+			return fmt.Errorf("remove %s, which an earlier part of the run left: %w", l, err)
+		}
+	}
+	return x.Journal.Write(journal.Record{End: &journal.End{Time: time.Now().UTC()}}, true)
+}
+
+// handle carries out one step.
+func (x *Executor) handle(ctx context.Context, s plan.Step) (o Outcome) {
+	o = Outcome{Step: s, Started: time.Now()}
+	if o.Err = ctx.Err(); o.Err != nil {
+		return o
+	}
+	p := &Progress{step: s.ID, resumed: x.resumed, journal: x.Journal}
+	title, bytes := describe(s)
+	x.Events.Emit(s.ID, "", event.StepStarted{Title: title, Bytes: bytes})
+	switch {
+	case s.Export != nil:
+		o.Result, o.Err = x.export(ctx, s, p)
+	case s.Transfer != nil:
+		o.Result, o.Err = x.transfer(ctx, s, p)
+	default:
+		o.Err = errors.New("the step has nothing to do that this program knows")
+	}
+	if o.Err == nil {
+		o.Err = x.Journal.Write(journal.Record{Step: &journal.Step{ID: s.ID, Digest: s.Digest()}}, true)
+	}
+	o.Took = time.Since(o.Started)
+	ended := event.StepEnded{Outcome: Done, Bytes: o.Moved, Took: o.Took}
+	if o.Err != nil {
+		ended.Outcome, ended.Err, ended.Help = Failed, o.Err.Error(), Help(o.Err)
+	}
+	x.Events.Emit(s.ID, "", ended)
+	return o
+}
+
+func describe(s plan.Step) (title string, bytes int64) {
+	switch {
+	case s.Export != nil:
+		return "export " + s.Export.Found.Name, -1
+	case s.Transfer != nil && s.Transfer.Found.Unknown:
+		return "copy " + s.Transfer.From.String(), -1
+	case s.Transfer != nil:
+		return "copy " + s.Transfer.From.String(), s.Transfer.Found.Bytes
+	}
+	return "", -1
+}
+
+// open opens the container of a location for a step, with calls retried.
+func (x *Executor) open(step string, l backend.Location) (transfer.Ref, error) {
+	storage, key, err := x.Backends.Open(l)
+	if err != nil {
+		return transfer.Ref{}, err
+	}
+	return transfer.Ref{Storage: wrap.Retry(storage, x.policy(step)), Key: key, At: l}, nil
+}
+
+func (x *Executor) policy(step string) wrap.Policy {
+	p := x.Retry
+	p.Events, p.Step = x.Events, step
+	return p
+}
+
+// retryCounter counts repeated calls by step.
+type retryCounter struct {
+	mu    sync.Mutex
+	steps map[string]int64
+}
+
+func newRetryCounter() *retryCounter { return &retryCounter{steps: map[string]int64{}} }
+
+func (c *retryCounter) count(e event.Event) {
+	if _, ok := e.Body.(event.Retrying); ok {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.steps[e.Step]++
+	}
+}
+
+func (c *retryCounter) of(step string) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.steps[step]
+}

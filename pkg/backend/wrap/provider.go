@@ -1,0 +1,74 @@
+package wrap
+
+import (
+	"context"
+	"iter"
+
+	"github.com/hyperexport/hyperexport/pkg/backend"
+)
+
+// RetrySet returns the set with the calls of all its services repeated as the policy says.
+func RetrySet(s backend.Set, p Policy) backend.Set {
+	wrapped := backend.Set{}
+	for scheme, provider := range s {
+		wrapped[scheme] = &retryProvider{provider, p}
+	}
+	return wrapped
+}
+
+type retryProvider struct {
+	backend.Provider
+	p Policy
+}
+
+func (r *retryProvider) Open(loc backend.Location) (backend.Storage, string, error) {
+	s, key, err := r.Provider.Open(loc)
+	if err != nil {
+		return nil, "", err
+	}
+	return Retry(s, r.p), key, nil
+}
+
+func (r *retryProvider) Compute() (backend.Compute, error) {
+	c, err := r.Provider.Compute()
+	if err != nil {
+		return nil, err
+	}
+	return RetryCompute(c, r.p), nil
+}
+
+func (r *retryProvider) Inventory() (backend.Inventory, error) {
+	i, err := r.Provider.Inventory()
+	if err != nil {
+		return nil, err
+	}
+	return &retryInventory{i, r.p}, nil
+}
+
+// retryInventory repeats listings. Metrics and Act are passed on: an action is not repeatable.
+type retryInventory struct {
+	backend.Inventory
+	p Policy
+}
+
+func (r *retryInventory) Scopes(ctx context.Context) iter.Seq2[backend.Scope, error] {
+	return resumed(ctx, r.p, "list scopes", r.Inventory.Scopes, firstSight(func(s backend.Scope) string { return s.ID }))
+}
+
+func (r *retryInventory) Resources(ctx context.Context, q backend.Query) iter.Seq2[backend.Resource, error] {
+	return resumed(ctx, r.p, "list resources", func(ctx context.Context) iter.Seq2[backend.Resource, error] {
+		return r.Inventory.Resources(ctx, q)
+	}, firstSight(func(res backend.Resource) string { return res.ID }))
+}
+
+// firstSight tells items apart by their id.
+func firstSight[T any](id func(T) string) func() func(T) bool {
+	return func() func(T) bool {
+		seen := map[string]bool{}
+		return func(item T) bool {
+			fresh := !seen[id(item)]
+			seen[id(item)] = true
+			return fresh
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hyperexport/hyperexport/manifests"
+	"github.com/hyperexport/hyperexport/pkg/backend"
+)
+
+// Options are what Build needs besides the manifest.
+type Options struct {
+	Run      string    // id of the run; a resumed run keeps its own
+	Started  time.Time // of the run: gives run.date and run.time
+	Resumes  bool
+	Backends backend.Set
+	Now      func() time.Time // nil is time.Now
+}
+
+// Build makes the plan of m. It asks the backends what is there and changes nothing. What stands in the way of a step is a
+// Finding in Plan.Blocked; an error means that a backend could not be asked, or that the manifest cannot be carried out.
+func Build(ctx context.Context, m *manifests.Manifest, o Options) (*Plan, error) {
+	if err := Supported(m); err != nil {
+		return nil, err
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	b := &builder{m: m, o: o, plan: &Plan{Format: Format, Name: m.Name, Run: o.Run, Resumes: o.Resumes,
+		Created: o.Now().UTC().Truncate(time.Second), Manifest: m.Digest}, members: map[string][]string{}}
+	for _, e := range m.Exports {
+		if err := b.export(ctx, e); err != nil {
+			return nil, fmt.Errorf("export.%s: %w", e.ID, err)
+		}
+	}
+	b.checkCollisions()
+	for _, t := range inOrder(m.Transfers) {
+		if err := b.transfer(ctx, t); err != nil {
+			return nil, fmt.Errorf("transfer.%s: %w", t.ID, err)
+		}
+	}
+	slices.SortStableFunc(b.plan.Steps, func(x, y Step) int {
+		switch {
+		case x.Export != nil && y.Export != nil:
+			return 0
+		case x.Export != nil:
+			return -1
+		case y.Export != nil:
+			return 1
+		}
+		return strings.Compare(x.ID, y.ID)
+	})
+	return b.plan, nil
+}
+
+// inOrder returns the transfers so that each comes behind those that it names in after. The manifest has no cycles.
+func inOrder(list []manifests.Transfer) []manifests.Transfer {
+	var sorted []manifests.Transfer
+	placed := map[string]bool{}
+	for len(sorted) < len(list) {
+		for _, t := range list {
+			ready := !slices.ContainsFunc(t.After, func(need string) bool {
+				return strings.HasPrefix(need, "transfer.") && !placed[need]
+			})
+			if id := "transfer." + t.ID; ready && !placed[id] {
+				placed[id] = true
+				sorted = append(sorted, t)
+			}
+		}
+	}
+	return sorted
+}
+
+// Supported refuses what the manifest's form allows and this release does not do.
+func Supported(m *manifests.Manifest) error {
+	var list []*manifests.Error
+	for _, e := range m.Exports {
+		if e.Stop != "" && e.Stop != "never" {
+			list = append(list, m.ErrorAt(e.Pos, "leave it out or write stop: never", "stop: %s is not supported by this release", e.Stop))
+		}
+		if e.Verify == "structure" {
+			list = append(list, m.ErrorAt(e.Pos, "write verify: checksum", "verify: structure is not supported by this release"))
+		}
+		if e.KMSKey != "" {
+			list = append(list, m.ErrorAt(e.Pos, "leave it out: the bucket's own key is used", "kms_key is not supported by this release"))
+		}
+	}
+	if len(list) > 0 {
+		return &manifests.Errors{List: list}
+	}
+	return nil
+}
+
+type builder struct {
+	m       *manifests.Manifest
+	o       Options
+	plan    *Plan
+	members map[string][]string // addresses of the steps of "export.web"
+}
+
+func (b *builder) add(parent string, s Step) {
+	b.plan.Steps = append(b.plan.Steps, s)
+	b.members[parent] = append(b.members[parent], s.ID)
+}
+
+func (b *builder) block(step, help, format string, args ...any) {
+	b.plan.Blocked = append(b.plan.Blocked, Finding{step, fmt.Sprintf(format, args...), help})
+}
+
+func (b *builder) warn(step, help, format string, args ...any) {
+	b.plan.Warnings = append(b.plan.Warnings, Finding{step, fmt.Sprintf(format, args...), help})
+}
+
+// lookup gives the late variables; instance is nil outside an export.
+func (b *builder) lookup(instance *backend.Resource) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		switch name {
+		case "run.id":
+			return b.o.Run, true
+		case "run.date":
+			return b.o.Started.UTC().Format("2006-01-02"), true
+		case "run.time":
+			return b.o.Started.UTC().Format("150405"), true
+		}
+		if id, ok := strings.CutPrefix(name, "export."); ok {
+			return b.exportFormat(strings.TrimSuffix(id, ".format"))
+		}
+		if instance == nil {
+			return "", false
+		}
+		switch name {
+		case "instance.name":
+			return instance.Name, true
+		case "instance.id":
+			return instance.ID, true
+		case "instance.compartment":
+			return instance.ScopePath, true
+		case "instance.shape":
+			return instance.Attributes["shape"], true
+		}
+		if key, ok := strings.CutPrefix(name, "instance.tags."); ok {
+			value, ok := instance.Tags[key]
+			return value, ok
+		}
+		return "", false
+	}
+}
+
+func (b *builder) exportFormat(id string) (string, bool) {
+	for _, e := range b.m.Exports {
+		if e.ID == id {
+			return strings.Join(e.Formats, "-"), true
+		}
+	}
+	return "", false
+}
+
+// prefix expands a location that means a folder, whether or not it is written with a trailing slash.
+func (b *builder) prefix(t manifests.Text, instance *backend.Resource) (backend.Location, error) {
+	l, err := b.m.Location(t, b.lookup(instance))
+	if err == nil && !l.IsPrefix() {
+		l.Path += "/"
+	}
+	return l, err
+}
+
+func isNotFound(err error) bool { return errors.Is(err, backend.NotFound) }

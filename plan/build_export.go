@@ -1,0 +1,232 @@
+package plan
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hyperexport/hyperexport/manifests"
+	"github.com/hyperexport/hyperexport/pkg/backend"
+)
+
+// The tags put on everything that an export makes.
+const (
+	TagRun  = "hyperexport-run"
+	TagItem = "hyperexport-item"
+)
+
+const shortID = 6 // characters of an instance's id that tell instances of one name apart
+
+// export adds the steps of one entry: one for each instance that it means.
+func (b *builder) export(ctx context.Context, e manifests.Export) error {
+	provider, err := b.o.Backends.Provider(e.Backend)
+	if err != nil {
+		return err
+	}
+	compute, err := provider.Compute()
+	if err != nil {
+		return err
+	}
+	parent := "export." + e.ID
+	for _, f := range e.Formats {
+		if !slices.Contains(compute.Formats(), f) {
+			b.block(parent, "choose among "+strings.Join(compute.Formats(), ", "), "backend %s does not export %s", e.Backend, f)
+			return nil
+		}
+	}
+	inventory, err := provider.Inventory()
+	if err != nil {
+		return err
+	}
+	found, err := b.instances(ctx, inventory, e)
+	if err != nil {
+		return err
+	}
+	names := map[string]int{}
+	for _, r := range found {
+		names[r.Name]++
+	}
+	for _, r := range found {
+		id := parent
+		name := fileName(r.Name)
+		if e.Select != nil {
+			label := r.Name
+			if names[r.Name] > 1 {
+				tail := r.ID[max(0, len(r.ID)-shortID):]
+				label += "#" + tail
+				name += "-" + tail
+			}
+			id = fmt.Sprintf("%s[%q]", parent, label)
+		}
+		if err := b.exportStep(ctx, e, parent, id, name, r); err != nil {
+			return fmt.Errorf("%s: %w", r.Name, err)
+		}
+	}
+	return nil
+}
+
+// instances returns the instances that an entry means, sorted by name and id.
+func (b *builder) instances(ctx context.Context, inventory backend.Inventory, e manifests.Export) ([]backend.Resource, error) {
+	parent := "export." + e.ID
+	q := backend.Query{Type: "instance", ID: e.Instance}
+	if s := e.Select; s != nil {
+		q = backend.Query{Type: "instance", Scope: s.Compartment, Recursive: s.Recursive, Name: s.Name, State: s.State, Tags: s.Tags}
+	}
+	var found []backend.Resource
+	for r, err := range inventory.Resources(ctx, q) {
+		if isNotFound(err) {
+			b.block(parent, "check the id and the region, and that the user may read it", "%v", err)
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, r)
+	}
+	slices.SortFunc(found, func(x, y backend.Resource) int {
+		return strings.Compare(x.Name+"\x00"+x.ID, y.Name+"\x00"+y.ID)
+	})
+	if e.Select == nil {
+		if len(found) == 0 {
+			b.block(parent, "check the id and the region, and that the user may read it", "instance %s was not found", e.Instance)
+		}
+		return found, nil
+	}
+	least, most := max(1, e.Select.Expect.Min), e.Select.Expect.Max
+	switch {
+	case len(found) == 0:
+		b.block(parent, "loosen the selection, or check the compartment", "select found no instance")
+	case len(found) < least || most > 0 && len(found) > most:
+		b.block(parent, "loosen the selection, or correct expect", "select found %d instances, expected are %s", len(found), between(least, most))
+	}
+	return found, nil
+}
+
+func between(least, most int) string {
+	if most == 0 {
+		return fmt.Sprintf("at least %d", least)
+	}
+	return fmt.Sprintf("%d to %d", least, most)
+}
+
+func (b *builder) exportStep(ctx context.Context, e manifests.Export, parent, id, name string, r backend.Resource) error {
+	staging, err := b.prefix(e.Staging, &r)
+	if err != nil {
+		return err
+	}
+	x := &Export{
+		Backend: e.Backend,
+		Request: backend.ExportRequest{Token: Token(b.o.Run, id), Instance: r.ID, Name: name, Formats: e.Formats, Staging: staging,
+			Tags: map[string]string{TagRun: b.o.Run, TagItem: id}},
+		KeepStaging: e.KeepStaging || len(e.To) == 0,
+		Timeout:     e.Timeout,
+		Found:       describe(r),
+	}
+	for key, text := range e.Tags {
+		if x.Request.Tags[key], err = manifests.Expand(text, b.lookup(&r)); err != nil {
+			return err
+		}
+	}
+	for _, text := range e.To {
+		to, err := b.prefix(text, &r)
+		if err != nil {
+			return err
+		}
+		x.To = append(x.To, to)
+	}
+	step := Step{ID: id, Export: x}
+	if err := b.lookAtDestinations(ctx, &step); err != nil {
+		return err
+	}
+	b.preflight(&step)
+	b.add(parent, step)
+	return nil
+}
+
+func describe(r backend.Resource) Instance {
+	i := Instance{Name: r.Name, State: r.State, Scope: r.ScopePath, Shape: r.Attributes["shape"], BootGB: r.Attributes["boot_gb"]}
+	if volumes := r.Attributes["data_volumes"]; volumes != "" {
+		i.Volumes = strings.Split(volumes, ",")
+	}
+	return i
+}
+
+// Token names the export job of a step in a run. The same run gives the same token, so a run that goes on after a crash
+// finds the image it has made.
+func Token(run, step string) string {
+	sum := sha256.Sum256([]byte(run + "\x00" + step))
+	return "hx-" + hex.EncodeToString(sum[:12])
+}
+
+// lookAtDestinations marks the step as current if every destination has the export, and otherwise lists what it will replace.
+func (b *builder) lookAtDestinations(ctx context.Context, s *Step) error {
+	e := s.Export
+	destinations := e.To
+	if len(destinations) == 0 {
+		destinations = []backend.Location{e.Request.Staging}
+	}
+	missing := 0
+	for _, to := range destinations {
+		storage, prefix, err := b.o.Backends.Open(to)
+		if err != nil {
+			return err
+		}
+		d, ok, err := present(ctx, storage, prefix, e)
+		if err != nil {
+			return fmt.Errorf("look at %s: %w", to, err)
+		}
+		if ok {
+			s.Current = fmt.Sprintf("exported %s by run %s", d.Created.Format("2006-01-02 15:04"), d.Run)
+			continue
+		}
+		missing++
+		for _, format := range e.Request.Formats {
+			key := e.Request.Name + "." + format
+			_, err := storage.Stat(ctx, prefix+key)
+			if err != nil && !isNotFound(err) {
+				return fmt.Errorf("look at %s: %w", to.Join(key), err)
+			}
+			if err == nil {
+				e.Replaces = append(e.Replaces, to.Join(key))
+			}
+		}
+	}
+	if missing > 0 {
+		s.Current = ""
+	}
+	return nil
+}
+
+// preflight blocks what cannot be exported and warns of what will not be in the image.
+func (b *builder) preflight(s *Step) {
+	if s.Current != "" {
+		return
+	}
+	switch state := s.Export.Found.State; state {
+	case "RUNNING", "STOPPED":
+	case "CREATING_IMAGE", "STOPPING", "STARTING":
+		b.warn(s.ID, "", "the instance is %s; the export waits until that has passed", state)
+	default:
+		b.block(s.ID, "bring the instance into state RUNNING or STOPPED", "the instance is %s and cannot be exported", state)
+	}
+	if v := s.Export.Found.Volumes; len(v) > 0 {
+		b.warn(s.ID, "back them up separately", "%d data volumes will NOT be in the image, only the boot disk is: %s", len(v), strings.Join(v, ", "))
+	}
+}
+
+// checkCollisions blocks exports that would write the same objects.
+func (b *builder) checkCollisions() {
+	owner := map[backend.Location]string{}
+	for _, s := range b.plan.Steps {
+		for _, to := range s.Export.To {
+			target := to.Join(s.Export.Request.Name)
+			if other, ok := owner[target]; ok {
+				b.block(s.ID, "put ${instance.name} or ${instance.id} into to:", "it would write the same files as %s: %s.*", other, target)
+			}
+			owner[target] = s.ID
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package plan
+
+import (
+	"context"
+	"slices"
+
+	"github.com/hyperexport/hyperexport/manifests"
+	"github.com/hyperexport/hyperexport/pkg/transfer"
+)
+
+func (b *builder) transfer(ctx context.Context, t manifests.Transfer) error {
+	id := "transfer." + t.ID
+	from, err := b.m.Location(t.From, b.lookup(nil))
+	if err != nil {
+		return err
+	}
+	to, err := b.m.Location(t.To, b.lookup(nil))
+	if err != nil {
+		return err
+	}
+	x := &Transfer{From: from, To: to, Tree: from.IsPrefix(), Include: t.Include, Exclude: t.Exclude,
+		Existing: transfer.Existing(t.Existing), Delete: t.Delete, MaxDeletes: t.MaxDeletes, SHA256: t.Checksum == "sha256"}
+	switch {
+	case x.Tree && !to.IsPrefix():
+		x.To.Path += "/"
+	case !x.Tree && to.IsPrefix():
+		x.To = to.Join(from.Base())
+	}
+	step := Step{ID: id, Transfer: x}
+	for _, parent := range t.After {
+		step.Needs = append(step.Needs, b.members[parent]...)
+	}
+	if err := x.Selection().Validate(); err != nil {
+		return b.m.ErrorAt(t.Pos, "", "%v", err)
+	}
+	switch {
+	case b.pending(step):
+		x.Found = Counts{Unknown: true}
+	case x.Tree:
+		err = b.countTree(ctx, &step)
+	default:
+		err = b.countObject(ctx, &step)
+	}
+	if err != nil {
+		return err
+	}
+	b.add(id, step)
+	return nil
+}
+
+// pending reports whether a step that s needs has something to do: what s will find is then not known.
+func (b *builder) pending(s Step) bool {
+	for _, earlier := range b.plan.Steps {
+		if earlier.Current == "" && slices.Contains(s.Needs, earlier.ID) {
+			return true
+		}
+	}
+	return false
+}
+
+// open returns both sides of a transfer.
+func (b *builder) open(t *Transfer) (from, to transfer.Ref, err error) {
+	source, sourceKey, err := b.o.Backends.Open(t.From)
+	if err != nil {
+		return from, to, err
+	}
+	dest, destKey, err := b.o.Backends.Open(t.To)
+	return transfer.Ref{Storage: source, Key: sourceKey, At: t.From}, transfer.Ref{Storage: dest, Key: destKey, At: t.To}, err
+}
+
+func (b *builder) countTree(ctx context.Context, s *Step) error {
+	t := s.Transfer
+	from, to, err := b.open(t)
+	if err != nil {
+		return err
+	}
+	sources, refused := int64(0), int64(0)
+	for d, err := range transfer.Compare(ctx, from, to, t.Selection()) {
+		if isNotFound(err) {
+			return b.missing(s, err)
+		}
+		if err != nil {
+			return err
+		}
+		if d.Source != nil {
+			sources++
+		}
+		switch d.Action {
+		case transfer.ActionCopy:
+			t.Found.Copy++
+			t.Found.Bytes += d.Source.Size
+			if d.Dest != nil {
+				t.Found.Replace++
+			}
+		case transfer.ActionKeep:
+			t.Found.Keep++
+		case transfer.ActionDelete:
+			t.Found.Delete++
+		case transfer.ActionRefuse:
+			refused++
+		}
+	}
+	b.judgeTree(s, sources, refused)
+	return nil
+}
+
+func (b *builder) judgeTree(s *Step, sources, refused int64) {
+	t := s.Transfer
+	switch {
+	case sources == 0 && t.Found.Delete > 0:
+		b.block(s.ID, "check from:, include and exclude; a mirror of nothing would delete everything",
+			"there is nothing at %s, and delete: true would remove all %d objects at %s", t.From, t.Found.Delete, t.To)
+	case sources == 0:
+		b.warn(s.ID, "check from:, include and exclude", "there is nothing to transfer at %s", t.From)
+	case t.Delete && t.Found.Delete > int64(t.MaxDeletes):
+		b.block(s.ID, "raise max_deletes if that is meant", "%d objects at %s would be deleted, max_deletes is %d", t.Found.Delete, t.To, t.MaxDeletes)
+	case refused > 0 && !b.o.Resumes:
+		b.block(s.ID, "remove them, or choose existing: newer, skip or overwrite", "%d objects exist at %s and existing: fail is set", refused, t.To)
+	}
+	if t.Found.Copy+t.Found.Delete == 0 {
+		s.Current = "nothing differs"
+	}
+}
+
+func (b *builder) countObject(ctx context.Context, s *Step) error {
+	t := s.Transfer
+	from, to, err := b.open(t)
+	if err != nil {
+		return err
+	}
+	src, err := from.Storage.Stat(ctx, from.Key)
+	if isNotFound(err) {
+		return b.missing(s, err)
+	}
+	if err != nil {
+		return err
+	}
+	dest, err := to.Storage.Stat(ctx, to.Key)
+	if err != nil && !isNotFound(err) {
+		return err
+	}
+	exists := err == nil
+	switch {
+	case exists && t.Existing == transfer.Fail && !b.o.Resumes:
+		b.block(s.ID, "remove it, or choose existing: newer, skip or overwrite", "%s exists and existing: fail is set", t.To)
+	case exists && (t.Existing == transfer.Skip || t.Existing != transfer.Overwrite && transfer.UpToDate(src, dest)):
+		t.Found.Keep = 1
+		s.Current = "nothing differs"
+	default:
+		t.Found = Counts{Copy: 1, Bytes: src.Size}
+		if exists {
+			t.Found.Replace = 1
+		}
+	}
+	return nil
+}
+
+// missing blocks a transfer whose source, or whose destination's container, is not there.
+func (b *builder) missing(s *Step, err error) error {
+	b.block(s.ID, "check the location, and that the user may read it", "%v", err)
+	return nil
+}

@@ -1,0 +1,136 @@
+// Package plan turns a manifest into steps.
+//
+// Build looks: it reads the inventory, stats sources and destinations, and pins what it found. A Plan is data; it holds no
+// client, function or secret, can be written as JSON, and is what the user is shown before anything is touched. A Frontier
+// says in which order its steps may run. Running them is the executor's business.
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"github.com/hyperexport/hyperexport/pkg/backend"
+	"github.com/hyperexport/hyperexport/pkg/transfer"
+)
+
+// Format is the version of the JSON form.
+const Format = 1
+
+// Plan is what a run will do.
+type Plan struct {
+	Format   int       `json:"format"`
+	Name     string    `json:"name"`     // of the manifest
+	Run      string    `json:"run"`      // id of the run
+	Resumes  bool      `json:"resumes"`  // goes on with a run that was cut short
+	Created  time.Time `json:"created"`  //
+	Manifest string    `json:"manifest"` // digest
+	Steps    []Step    `json:"steps"`    // exports, then transfers, each sorted by address
+	Blocked  []Finding `json:"blocked,omitempty"`
+	Warnings []Finding `json:"warnings,omitempty"`
+}
+
+// Finding is something that Build saw and the user should know, with the address of the step it is about.
+type Finding struct {
+	Step string `json:"step"`
+	Text string `json:"text"`           // what is the case
+	Help string `json:"help,omitempty"` // what to do about it
+}
+
+// Step is one unit of work. Exactly one of the pointers is set. Nothing flows between steps but order: what one leaves
+// for another it leaves at a location.
+type Step struct {
+	ID       string    `json:"id"`                // address: `export.web["web-01"]`, `transfer.logs`
+	Needs    []string  `json:"needs,omitempty"`   // addresses that must end well before
+	Current  string    `json:"current,omitempty"` // set if there is nothing to do: why
+	Export   *Export   `json:"export,omitempty"`
+	Transfer *Transfer `json:"transfer,omitempty"`
+}
+
+// Export makes disk images of one instance and brings them to their destinations.
+type Export struct {
+	Backend     string                `json:"backend"`
+	Request     backend.ExportRequest `json:"request"`
+	To          []backend.Location    `json:"to,omitempty"` // prefixes; none leaves the images at staging
+	KeepStaging bool                  `json:"keep_staging,omitempty"`
+	Timeout     time.Duration         `json:"timeout_ns,omitempty"`
+	Found       Instance              `json:"found"`
+	Replaces    []backend.Location    `json:"replaces,omitempty"` // objects that are there and will be replaced
+}
+
+// Instance is what Build saw of the instance, for people.
+type Instance struct {
+	Name    string   `json:"name"`
+	State   string   `json:"state"`
+	Scope   string   `json:"scope"`
+	Shape   string   `json:"shape,omitempty"`
+	BootGB  string   `json:"boot_gb,omitempty"`
+	Volumes []string `json:"data_volumes,omitempty"` // attached, and not in the image
+}
+
+// Transfer moves one object or everything under a prefix.
+type Transfer struct {
+	From       backend.Location  `json:"from"`
+	To         backend.Location  `json:"to"`
+	Tree       bool              `json:"tree"` // From and To are prefixes
+	Include    []string          `json:"include,omitempty"`
+	Exclude    []string          `json:"exclude,omitempty"`
+	Existing   transfer.Existing `json:"existing"`
+	Delete     bool              `json:"delete,omitempty"`
+	MaxDeletes int               `json:"max_deletes,omitempty"`
+	SHA256     bool              `json:"sha256,omitempty"`
+	Found      Counts            `json:"found"`
+}
+
+// Counts is what Build counted of a transfer. Unknown means that the source is made by an earlier step.
+type Counts struct {
+	Unknown bool  `json:"unknown,omitempty"`
+	Copy    int64 `json:"copy"`    // objects to copy, of which
+	Replace int64 `json:"replace"` // are there already and will be replaced
+	Keep    int64 `json:"keep"`
+	Delete  int64 `json:"delete"`
+	Bytes   int64 `json:"bytes"` // to copy
+}
+
+// Selection returns the transfer's rules as the engine takes them.
+func (t *Transfer) Selection() transfer.Selection {
+	return transfer.Selection{Include: t.Include, Exclude: t.Exclude, Existing: t.Existing, Delete: t.Delete}
+}
+
+// Digest identifies what the step does, apart from what Build happened to see. A step that an interrupted run has
+// finished is not run again by the next one if the digest is the same.
+func (s Step) Digest() string {
+	spec := s
+	spec.Current = ""
+	if s.Export != nil {
+		e := *s.Export
+		e.Found, e.Replaces = Instance{}, nil
+		spec.Export = &e
+	}
+	if s.Transfer != nil {
+		t := *s.Transfer
+		t.Found = Counts{}
+		spec.Transfer = &t
+	}
+	text, err := json.Marshal(spec)
+	if err != nil {
+		panic("plan: a step is not plain data: " + err.Error())
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// Work returns how many steps have something to do and how many bytes they are known to move.
+func (p *Plan) Work() (steps int, bytes int64) {
+	for _, s := range p.Steps {
+		if s.Current != "" {
+			continue
+		}
+		steps++
+		if s.Transfer != nil {
+			bytes += s.Transfer.Found.Bytes
+		}
+	}
+	return steps, bytes
+}
