@@ -115,11 +115,11 @@ func TestCheckLeavesNothing(t *testing.T) {
 	if err := backendtest.Check(ctx, open, backendtest.CheckOptions{Locate: m.Location}); err != nil {
 		t.Error(err)
 	}
-	for o := range m.List(ctx, "") {
-		t.Errorf("left %q", o.Key)
+	for o, err := range m.List(ctx, "") {
+		t.Errorf("left %q, %v", o.Key, err)
 	}
-	for u := range m.ListUploads(ctx, "") {
-		t.Errorf("left upload %v", u)
+	for u, err := range m.ListUploads(ctx, "") {
+		t.Errorf("left upload %v, %v", u, err)
 	}
 }
 
@@ -154,8 +154,8 @@ func TestCheckStopsWhenTheContextEndsAndTidies(t *testing.T) {
 	if err := backendtest.Check(ctx, open, backendtest.CheckOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	for o := range container.List(t.Context(), "") {
-		t.Errorf("left %q", o.Key)
+	for o, err := range container.List(t.Context(), "") {
+		t.Errorf("left %q, %v", o.Key, err)
 	}
 }
 

@@ -134,7 +134,7 @@ func atMost(size int64, limits ...int64) int64 {
 }
 
 // canceledSize is how much is moved when a context ends in the middle, in bytes.
-const canceledSize = 1 << 20
+const canceledSize = 256 << 10
 
 // canceledRead relies on the ledger, which overwrites the memory of each read at once and looks at it again at the end.
 func canceledRead(r *run) error {

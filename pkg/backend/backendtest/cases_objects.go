@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
@@ -22,6 +24,7 @@ var objectCases = []testCase{
 	{"mod-time", func(i backend.Info) bool { return writes(i) && i.Can.ModTime }, modTime},
 	{"delete", deletes, deleteObject},
 	{"same-container", writes, sameContainer},
+	{"concurrent-use", writes, concurrentUse},
 }
 
 func missingObject(r *run) error {
@@ -194,6 +197,11 @@ func metadata(r *run) error {
 				r.errorf("after %s, metadata %q is %q, want %q", how, k, o.Meta[k], v)
 			}
 		}
+		for k := range o.Meta {
+			if k != strings.ToLower(k) {
+				r.errorf("after %s, metadata key %q is not in lower case", how, k)
+			}
+		}
 	}
 	key := r.key("put")
 	if _, err := r.s.Put(r.ctx, key, r.bytes(10), backend.PutOptions{Meta: metaOfCase()}); err != nil {
@@ -315,5 +323,39 @@ func sameContainer(r *run) error {
 	if _, err := again.ReadAt(r.ctx, o, buf, 0); err != nil && !same(err, io.EOF) || !bytes.Equal(buf, p) {
 		r.errorf("a read through a second value: %v, %s", err, differ(buf, p))
 	}
+	return nil
+}
+
+// concurrentUse calls all methods at the same time, each worker on keys of its own.
+func concurrentUse(r *run) error {
+	const workers, rounds = 8, 4
+	var wg sync.WaitGroup
+	shared, p, err := r.put(r.key("shared"), 10_000)
+	if err != nil {
+		return err
+	}
+	start := make(chan struct{})
+	for i := range workers {
+		wg.Go(func() {
+			<-start
+			for round := range rounds {
+				r.reads(shared, p)
+				o, q, err := r.put(r.key(fmt.Sprintf("worker%d", i)), int64(100*i+round))
+				if err != nil {
+					r.errorf("put by worker %d: %w", i, err)
+					return
+				}
+				r.holds(o.Key, q)
+				if !r.info.Can.Delete {
+					continue
+				}
+				if err := r.s.Delete(r.ctx, o); err != nil {
+					r.errorf("delete by worker %d: %w", i, err)
+				}
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
 	return nil
 }

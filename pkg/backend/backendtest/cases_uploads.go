@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
 )
@@ -311,6 +312,11 @@ func (r *run) uploadsAre(prefix string, want []backend.Upload) {
 		r.errorf("list uploads: %w", err)
 		return
 	}
+	for _, u := range got {
+		if age := time.Since(u.Created); !u.Created.IsZero() && (age > time.Hour || age < -time.Hour) {
+			r.errorf("an upload that was just begun is listed as created at %v", u.Created)
+		}
+	}
 	count := func(list []backend.Upload) map[string]int {
 		m := map[string]int{}
 		for _, u := range list {
@@ -329,9 +335,9 @@ func abortTwice(r *run) error {
 	if err != nil {
 		return err
 	}
-	for _, time := range []string{"once", "twice"} {
+	for _, times := range []string{"once", "twice"} {
 		if err := r.s.AbortUpload(r.ctx, u); err != nil {
-			r.errorf("abort %s: %w", time, err)
+			r.errorf("abort %s: %w", times, err)
 		}
 	}
 	r.absent(key, "after abort")

@@ -28,7 +28,7 @@ type ledger struct {
 
 const (
 	poison    = 0xDB
-	maxGuards = 32 << 20 // bytes of overwritten memory kept until the end of a case
+	maxGuards = 4 << 20 // bytes; once so much overwritten memory is kept until the end of a case, no more is
 )
 
 func newLedger(s backend.Storage) *ledger {
@@ -46,7 +46,7 @@ func (l *ledger) guard(p []byte) {
 	overwrite(p)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.held+len(p) <= maxGuards {
+	if l.held < maxGuards {
 		l.guards = append(l.guards, p)
 		l.held += len(p)
 	}

@@ -161,6 +161,8 @@ func (r *run) fails(err error, kind backend.Kind, format string, args ...any) {
 		r.errorf("%s: want %q, got %q: %w", what, kind, backend.KindOf(err), err)
 	case !errors.As(err, &e):
 		r.errorf("%s: %w is no *backend.Error", what, err)
+	case e.Op == "":
+		r.errorf("%s: %w has no Op", what, err)
 	}
 }
 

@@ -32,5 +32,13 @@ func TestMem(t *testing.T) {
 
 func testMem(t *testing.T, o backendtest.MemOptions) {
 	m := backendtest.NewMem(o)
-	backendtest.TestStorage(t, func(*testing.T) backend.Storage { return m }, backendtest.CheckOptions{Locate: m.Location})
+	backendtest.TestStorage(t, func(*testing.T) backend.Storage { return m }, backendtest.CheckOptions{
+		Locate: m.Location, Objects: 101, // TestFaultsWithoutRulesChangeNothing has the whole number
+	})
+}
+
+func TestFaultsWithoutRulesChangeNothing(t *testing.T) {
+	m := backendtest.NewMem(backendtest.MemOptions{})
+	f := &backendtest.Faults{Storage: m}
+	backendtest.TestStorage(t, func(*testing.T) backend.Storage { return f }, backendtest.CheckOptions{Locate: m.Location})
 }
