@@ -27,8 +27,11 @@ func (c *call) receiveBody() (*received, *checksums, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	want256 := sums.algorithm == "SHA256" || sums.expect["opc-content-sha256"] != nil || sums.expect["x-content-sha256"] != nil
-	rec, err := c.s.store.receive(c.r.Body, want256, sums.algorithm == "SHA384" || sums.expect["opc-content-sha384"] != nil)
+	rec, err := c.s.store.receive(c.r.Body, digests{
+		md5:    !c.s.skipMD5 || sums.expect["Content-MD5"] != nil,
+		sha256: sums.uses("SHA256") || sums.expect["x-content-sha256"] != nil,
+		sha384: sums.uses("SHA384"),
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -80,11 +83,11 @@ func (c *call) wantedChecksums() (*checksums, error) {
 // verify compares what came with what the client announced.
 func (s *checksums) verify() error {
 	for _, h := range []struct{ name, algorithm, code, computed string }{
-		{"x-content-sha256", "SHA256", "NotAuthenticated", encode64(s.rec.SHA256)},
-		{"Content-MD5", "MD5", "UnmatchedContentMD5", encode64(s.rec.MD5[:])},
+		{"x-content-sha256", "SHA256", "NotAuthenticated", s.rec.SHA256},
+		{"Content-MD5", "MD5", "UnmatchedContentMD5", s.rec.MD5},
 		{"opc-content-crc32c", "CRC32C", "UnmatchedContentCRC32C", encodeCRC(s.rec.CRC32C)},
-		{"opc-content-sha256", "SHA256", "UnmatchedContentSHA256", encode64(s.rec.SHA256)},
-		{"opc-content-sha384", "SHA384", "UnmatchedContentSHA384", encode64(s.rec.SHA384)},
+		{"opc-content-sha256", "SHA256", "UnmatchedContentSHA256", s.rec.SHA256},
+		{"opc-content-sha384", "SHA384", "UnmatchedContentSHA384", s.rec.SHA384},
 	} {
 		want, ok := s.expect[h.name]
 		if !ok || encode64(want) == h.computed {
@@ -104,21 +107,24 @@ func (s *checksums) uses(algorithm string) bool {
 
 func (s *checksums) keptSHA256() string {
 	if s.uses("SHA256") {
-		return encode64(s.rec.SHA256)
+		return s.rec.SHA256
 	}
 	return ""
 }
 
 func (s *checksums) keptSHA384() string {
 	if s.uses("SHA384") {
-		return encode64(s.rec.SHA384)
+		return s.rec.SHA384
 	}
 	return ""
 }
 
 // answer are the headers that tell what the server computed: MD5 always, others if asked for.
 func (s *checksums) answer() map[string]string {
-	h := map[string]string{"opc-content-md5": encode64(s.rec.MD5[:])}
+	h := map[string]string{}
+	if s.rec.MD5 != "" {
+		h["opc-content-md5"] = s.rec.MD5
+	}
 	if s.uses("CRC32C") {
 		h["opc-content-crc32c"] = encodeCRC(s.rec.CRC32C)
 	}

@@ -88,3 +88,24 @@ func TestMultipartHashes(t *testing.T) {
 	equal(t, "multipart sha256", *resp.OpcMultipartSha256, encode64(whole[:])+"-2")
 	equal(t, "head", *b.head(bucket, "o").OpcMultipartSha256, encode64(whole[:])+"-2")
 }
+
+func TestSkipMD5(t *testing.T) {
+	b := newTestbed(t, Options{SkipMD5: true})
+	bucket := b.bucket("b")
+	resp, err := b.OS.PutObject(b.ctx, putRequest(b.ns, bucket, "o", "hello"))
+	b.must(err)
+	head := b.head(bucket, "o")
+	if resp.OpcContentMd5 != nil || head.ContentMd5 != nil || *head.OpcContentCrc32c != "mnG7TA==" {
+		t.Errorf("got MD5 %v and %v, CRC32C %v", resp.OpcContentMd5, head.ContentMd5, head.OpcContentCrc32c)
+	}
+	up := b.createUpload(bucket, "m")
+	b.must(b.commit(up, b.uploadPart(up, 1, "hello")))
+	head = b.head(bucket, "m")
+	if head.OpcMultipartMd5 != nil || *head.OpcContentCrc32c != "mnG7TA==" {
+		t.Errorf("got MD5 %v, CRC32C %v", head.OpcMultipartMd5, head.OpcContentCrc32c)
+	}
+	req := putRequest(b.ns, bucket, "o", "hello")
+	req.ContentMD5 = str("AAAAAAAAAAAAAAAAAAAAAA==")
+	_, err = b.OS.PutObject(b.ctx, req)
+	b.fails(err, 400, "UnmatchedContentMD5")
+}

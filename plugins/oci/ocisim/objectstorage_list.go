@@ -128,10 +128,7 @@ func (s *Server) summary(o *object, fields []string) map[string]any {
 		case "etag":
 			v[f] = o.ETag
 		case "md5":
-			v[f] = o.MD5
-			if o.MultipartMD5 != "" {
-				v[f] = o.MultipartMD5
-			}
+			v[f] = o.MD5 + o.MultipartMD5 // one of them is empty
 		case "timeCreated":
 			v[f] = jsonTime(o.Created)
 		case "timeModified":

@@ -2,6 +2,7 @@ package ocisim
 
 import (
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -158,7 +159,7 @@ func (s *Server) currentETag(b *bucket, name string) string {
 // commitReceived makes received bytes an object. The caller holds s.mu.
 func (s *Server) commitReceived(b *bucket, name string, rec *received, sums *checksums, a attributes) (*object, error) {
 	o := &object{
-		Name: name, Size: rec.Size, MD5: encode64(rec.MD5[:]), CRC32C: rec.CRC32C, attributes: a, Files: []segment{rec.segment},
+		Name: name, Size: rec.Size, MD5: rec.MD5, CRC32C: rec.CRC32C, attributes: a, Files: []segment{rec.segment},
 	}
 	if sums != nil {
 		o.SHA256, o.SHA384 = sums.keptSHA256(), sums.keptSHA384()
@@ -185,7 +186,7 @@ func (s *Server) putObjectFile(bucket, name, path string, meta map[string]string
 		return err
 	}
 	rec := &received{segment: segment{File: newUUID()}}
-	err = s.store.fill(rec, discard{}, f, false, false)
+	err = s.store.fill(rec, io.Discard, f, digests{md5: !s.skipMD5})
 	f.Close()
 	if err != nil {
 		return err
@@ -209,10 +210,6 @@ func (s *Server) putObjectFile(bucket, name, path string, meta map[string]string
 	_, err = s.commitReceived(b, name, rec, nil, a)
 	return err
 }
-
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // objectWritten sets the headers that tell of a new object.
 func (c *call) objectWritten(o *object) {
@@ -287,17 +284,13 @@ func (c *call) objectHeaders(o *object) {
 	h.Set("storage-tier", o.Tier)
 	h.Set("opc-content-crc32c", encodeCRC(o.CRC32C))
 	sha := "opc-content-sha"
-	if o.MultipartMD5 != "" {
-		h.Set("opc-multipart-md5", o.MultipartMD5)
+	if o.Parts > 0 {
 		sha = "opc-multipart-sha"
-	} else {
-		h.Set("Content-MD5", o.MD5)
 	}
-	if o.SHA256 != "" {
-		h.Set(sha+"256", o.SHA256)
-	}
-	if o.SHA384 != "" {
-		h.Set(sha+"384", o.SHA384)
+	for name, v := range map[string]string{"Content-MD5": o.MD5, "opc-multipart-md5": o.MultipartMD5, sha + "256": o.SHA256, sha + "384": o.SHA384} {
+		if v != "" {
+			h.Set(name, v)
+		}
 	}
 	if state := c.s.archivalState(o); state != "" {
 		h.Set("archival-state", state)

@@ -136,7 +136,7 @@ func uploadPart(c *call) error {
 		return err
 	}
 	p := &part{
-		Number: number, ETag: newUUID(), MD5: encode64(rec.MD5[:]), CRC32C: rec.CRC32C,
+		Number: number, ETag: newUUID(), MD5: rec.MD5, CRC32C: rec.CRC32C,
 		SHA256: sums.keptSHA256(), SHA384: sums.keptSHA384(), segment: rec.segment,
 	}
 	err = c.locked(func() error {
@@ -234,13 +234,11 @@ func commitMultipartUpload(c *call) error {
 		return err
 	}
 	c.objectWritten(o)
-	c.header.Set("opc-multipart-md5", o.MultipartMD5)
 	c.header.Set("opc-content-crc32c", encodeCRC(o.CRC32C))
-	if o.SHA256 != "" {
-		c.header.Set("opc-multipart-sha256", o.SHA256)
-	}
-	if o.SHA384 != "" {
-		c.header.Set("opc-multipart-sha384", o.SHA384)
+	for name, v := range map[string]string{"opc-multipart-md5": o.MultipartMD5, "opc-multipart-sha256": o.SHA256, "opc-multipart-sha384": o.SHA384} {
+		if v != "" {
+			c.header.Set(name, v)
+		}
 	}
 	return c.empty(200)
 }
@@ -292,29 +290,25 @@ func (s *Server) chooseParts(u *upload, in *commitDetails) ([]*part, error) {
 
 // joinParts makes an object of parts. No byte is copied: the object is the list of their files.
 func joinParts(u *upload, parts []*part) *object {
-	o := &object{Name: u.Object, attributes: u.attributes}
-	all256, all384 := true, true
+	o := &object{Name: u.Object, attributes: u.attributes, Parts: len(parts)}
 	for _, p := range parts {
 		o.CRC32C = combineCRC(o.CRC32C, p.CRC32C, p.Size)
 		o.Size += p.Size
 		o.Files = append(o.Files, p.segment)
-		all256 = all256 && p.SHA256 != ""
-		all384 = all384 && p.SHA384 != ""
 	}
 	o.MultipartMD5 = hashOfHashes(md5.New(), parts, func(p *part) string { return p.MD5 })
-	if all256 {
-		o.SHA256 = hashOfHashes(sha256.New(), parts, func(p *part) string { return p.SHA256 })
-	}
-	if all384 {
-		o.SHA384 = hashOfHashes(sha512.New384(), parts, func(p *part) string { return p.SHA384 })
-	}
+	o.SHA256 = hashOfHashes(sha256.New(), parts, func(p *part) string { return p.SHA256 })
+	o.SHA384 = hashOfHashes(sha512.New384(), parts, func(p *part) string { return p.SHA384 })
 	return o
 }
 
-// hashOfHashes is the hash of the parts' binary hashes, followed by their number.
+// hashOfHashes is the hash of the parts' binary hashes, followed by their number; "" if a part has none.
 func hashOfHashes(h hash.Hash, parts []*part, of func(*part) string) string {
 	for _, p := range parts {
-		b, _ := base64.StdEncoding.DecodeString(of(p)) // encoded by us
+		b, err := base64.StdEncoding.DecodeString(of(p))
+		if err != nil || len(b) == 0 {
+			return ""
+		}
 		h.Write(b)
 	}
 	return encode64(h.Sum(nil)) + "-" + strconv.Itoa(len(parts))

@@ -60,6 +60,7 @@ type object struct {
 	SHA256        string     `json:"sha256,omitempty"` // base64; only if asked for at upload. Of the parts' hashes, with -N, if Multipart
 	SHA384        string     `json:"sha384,omitempty"`
 	MultipartMD5  string     `json:"multipartMd5,omitempty"`
+	Parts         int        `json:"parts,omitempty"`        // that it was committed from; 0 if it was put in one request
 	ReadableFrom  *time.Time `json:"readableFrom,omitempty"` // of restored archived objects
 	ReadableUntil *time.Time `json:"readableUntil,omitempty"`
 	attributes

@@ -16,22 +16,25 @@ import (
 // received is a run of bytes that has arrived in a file of the store which nothing uses yet.
 type received struct {
 	segment
-	MD5    [md5.Size]byte
 	CRC32C uint32
-	SHA256 []byte // nil unless asked for
-	SHA384 []byte
+	MD5    string // base64 as are the others; empty unless asked for
+	SHA256 string
+	SHA384 string
 }
 
-// receive writes body to a new file while hashing it. It reads through two windows, so that MD5, the slowest part, runs
-// beside reading and writing. On an error no file remains. It needs no lock.
-func (st *store) receive(body io.Reader, wantSHA256, wantSHA384 bool) (*received, error) {
+// digests are the checksums to compute beside CRC32C.
+type digests struct{ md5, sha256, sha384 bool }
+
+// receive writes body to a new file while hashing it. It reads through two windows, so that hashes other than
+// CRC32C, the slowest part, run beside reading and writing. On an error no file remains. It needs no lock.
+func (st *store) receive(body io.Reader, want digests) (*received, error) {
 	name := newUUID()
 	f, err := os.OpenFile(st.path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	rec := &received{segment: segment{File: name}}
-	err = st.fill(rec, f, body, wantSHA256, wantSHA384)
+	err = st.fill(rec, f, body, want)
 	if e := f.Close(); err == nil {
 		err = e
 	}
@@ -43,14 +46,17 @@ func (st *store) receive(body io.Reader, wantSHA256, wantSHA384 bool) (*received
 }
 
 // fill copies body to f and fills in rec.
-func (st *store) fill(rec *received, f io.Writer, body io.Reader, wantSHA256, wantSHA384 bool) error {
-	hashes := []hash.Hash{md5.New()}
-	sum256, sum384 := sha256.New(), sha512.New384()
-	if wantSHA256 {
-		hashes = append(hashes, sum256)
-	}
-	if wantSHA384 {
-		hashes = append(hashes, sum384)
+func (st *store) fill(rec *received, f io.Writer, body io.Reader, want digests) error {
+	var hashes []hash.Hash
+	var sums []*string
+	for _, h := range []struct {
+		want bool
+		make func() hash.Hash
+		to   *string
+	}{{want.md5, md5.New, &rec.MD5}, {want.sha256, sha256.New, &rec.SHA256}, {want.sha384, sha512.New384, &rec.SHA384}} {
+		if h.want {
+			hashes, sums = append(hashes, h.make()), append(sums, h.to)
+		}
 	}
 	first, second := st.window(), st.window()
 	defer st.windows.Put(first)
@@ -61,7 +67,7 @@ func (st *store) fill(rec *received, f io.Writer, body io.Reader, wantSHA256, wa
 		n, err := io.ReadFull(body, *first)
 		p := (*first)[:n]
 		hashing.Wait()
-		if n < 16<<10 {
+		if n < 16<<10 || len(hashes) == 0 {
 			writeAll(hashes, p)
 		} else {
 			hashing.Go(func() { writeAll(hashes, p) })
@@ -79,12 +85,8 @@ func (st *store) fill(rec *received, f io.Writer, body io.Reader, wantSHA256, wa
 		}
 	}
 	hashing.Wait()
-	hashes[0].Sum(rec.MD5[:0])
-	if wantSHA256 {
-		rec.SHA256 = sum256.Sum(nil)
-	}
-	if wantSHA384 {
-		rec.SHA384 = sum384.Sum(nil)
+	for i, h := range hashes {
+		*sums[i] = encode64(h.Sum(nil))
 	}
 	return nil
 }
