@@ -101,7 +101,7 @@ func (r *run) canceledUpload(ctx context.Context) error {
 	return nil
 }
 
-// midway calls f with contexts that end at different moments of it: at once, at the end and between. f returns what the
+// midway calls f with contexts that end at different moments of it: before, at the end and between. f returns what the
 // method did: nothing is wrong with success, and any error must be Canceled.
 func (r *run) midway(what string, f func(ctx context.Context, i int) error) {
 	const moments = 16
@@ -113,6 +113,9 @@ func (r *run) midway(what string, f func(ctx context.Context, i int) error) {
 	whole := time.Since(began)
 	for i := range moments {
 		ctx, cancel := context.WithCancel(r.ctx)
+		if i == 0 {
+			cancel()
+		}
 		timer := time.AfterFunc(whole*time.Duration(i)/(moments-1), cancel)
 		err := f(ctx, i+1)
 		timer.Stop()
