@@ -168,9 +168,12 @@ func TestSchemaAgreesOnMutations(t *testing.T) {
 		if err := yaml.Unmarshal(src, &doc); err != nil {
 			t.Fatal(err)
 		}
-		for _, n := range scalarsAndMore(doc.Content[0], nil) {
+		for i, n := range scalarsAndMore(doc.Content[0], nil) {
 			was := *n
-			for _, w := range wrong {
+			for j, w := range wrong {
+				if raceEnabled && (i+j)%3 != 0 {
+					continue // the detector has nothing to find here, only to slow down
+				}
 				var v yaml.Node
 				if err := yaml.Unmarshal([]byte(w), &v); err != nil {
 					t.Fatal(err)
@@ -195,7 +198,7 @@ func TestSchemaAgreesOnMutations(t *testing.T) {
 		}
 	}
 	t.Logf("%d mutations", count)
-	if count < 1000 {
+	if count < 400 {
 		t.Errorf("only %d mutations", count)
 	}
 }
