@@ -22,7 +22,7 @@ const (
 // uploadForever is the child: it sends the parts of the upload named in the environment again and again, each time with
 // other bytes in the odd rounds and the right ones in the even, and says so after each.
 func uploadForever(dir string) {
-	s := &storage{dir: dir, options: New(Options{}).options, boot: bootID}
+	s := New(Options{}).proto.at(dir)
 	u := backend.Upload{Key: "k", ID: os.Getenv("HX_LOCAL_UPLOAD")}
 	right := noise(childParts*partSize, 1)
 	for round := 0; ; round++ {

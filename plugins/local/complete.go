@@ -15,7 +15,8 @@ import (
 )
 
 // CompleteUpload checks the parts against the list, brings the temporary file to the disk and gives it its name. The
-// CRC32C of the object follows from those of its parts; a checksum of another algorithm costs reading the file.
+// CRC32C of the object follows from those of its parts; a checksum of another algorithm costs reading the file. If the file
+// cannot be brought to the disk the upload is dropped, as no part of it can be trusted any more.
 func (s *storage) CompleteUpload(ctx context.Context, u backend.Upload, parts []backend.Part,
 	o backend.CompleteOptions) (backend.Object, error) {
 	obj, err := s.complete(ctx, u, parts, o)
@@ -50,6 +51,10 @@ func (s *storage) complete(ctx context.Context, u backend.Upload, parts []backen
 	}
 	t := &temp{File: up.file, folder: up.folder, name: tempName(u.ID)}
 	obj, err := s.publish(ctx, t, u.Key, o.If, o.ModTime)
+	var unsynced *syncError
+	if errors.As(err, &unsynced) {
+		up.folder.drop(u.ID) //nolint:errcheck // the error that led here is the one to report
+	}
 	if t.name != "" {
 		return backend.Object{}, err
 	}

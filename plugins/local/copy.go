@@ -62,7 +62,7 @@ func (s *storage) source(from backend.Location) (*storage, string, error) {
 	if err := checkKey(key); err != nil {
 		return nil, "", because(backend.Invalid, "source: %w", err)
 	}
-	return &storage{dir: filepath.Clean(dir), options: s.options, boot: s.boot}, key, nil
+	return s.at(dir), key, nil
 }
 
 func (s *storage) copyBytes(ctx context.Context, f *folder, out, in *os.File, size int64) error {

@@ -65,7 +65,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		_, err = s.CreateUpload(ctx, "big", backend.UploadOptions{Size: 4 << 30, PartSize: 16 << 20})
 		wantKind(t, "create upload", err, backend.Full)
-		if want := "create upload big: needs 4.0 GiB, 8.0 MiB free on " + dir; !strings.HasPrefix(err.Error(), want) {
+		if want := "create upload big: needs 4.0 GiB, 8.0 MiB free on " + dir; err.Error() != want {
 			t.Errorf("%q, want %q", err, want)
 		}
 		empty("create upload")

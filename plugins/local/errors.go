@@ -12,28 +12,25 @@ import (
 )
 
 // fail makes the error of one method. It is the only place that turns an error of the operating system into a Kind. The
-// path in the cause is dropped where it only repeats the key, and the container is named.
+// path in such an error only repeats the key, or names a temporary file: the container is named in its place.
 func (s *storage) fail(op, key string, err error) error {
 	var done *backend.Error
 	if errors.As(err, &done) {
 		return err
 	}
-	kind := kindOf(err)
 	cause := err
 	var own *problem
+	var unsynced *syncError
 	var pathErr *fs.PathError
 	var linkErr *os.LinkError
 	switch {
-	case errors.As(err, &own):
+	case errors.As(err, &own), errors.As(err, &unsynced):
 	case errors.As(err, &linkErr):
-		cause = linkErr.Err
+		cause = fmt.Errorf("%w (in %s)", linkErr.Err, s.dir)
 	case errors.As(err, &pathErr):
-		cause = pathErr.Err
+		cause = fmt.Errorf("%w (in %s)", pathErr.Err, s.dir)
 	}
-	if kind != backend.Canceled && kind != backend.Timeout {
-		cause = fmt.Errorf("%w (in %s)", cause, s.dir)
-	}
-	return &backend.Error{Op: op, Key: key, Kind: kind, Err: cause}
+	return &backend.Error{Op: op, Key: key, Kind: kindOf(err), Err: cause}
 }
 
 // problem is a cause that we find ourselves, with its Kind.
@@ -52,9 +49,17 @@ func because(kind backend.Kind, format string, args ...any) error {
 	return &problem{kind: kind, text: err.Error(), err: errors.Unwrap(err)}
 }
 
+// syncError says that bytes may not have come to the disk. They must be written again: the kernel may have dropped them and
+// would report success the second time.
+type syncError struct{ err error }
+
+func (e *syncError) Error() string {
+	return "the bytes may not have come to the disk: " + e.err.Error()
+}
+func (e *syncError) Unwrap() error { return e.err }
+
 // kindOf classifies. A device that fails (EIO, ESTALE, EUCLEAN) is Unknown on purpose: no other Kind is true of it, and
-// Unknown is not repeated, which matters most after a failed fsync: the kernel may have dropped the bytes and would report
-// success the second time.
+// Unknown is not repeated.
 func kindOf(err error) backend.Kind {
 	var own *problem
 	if errors.As(err, &own) {

@@ -2,6 +2,8 @@ package local
 
 import (
 	"bytes"
+	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,16 +82,30 @@ func FuzzKey(f *testing.F) {
 
 // FuzzSidecar parses any list of parts.
 func FuzzSidecar(f *testing.F) {
-	var good bytes.Buffer
+	name := filepath.Join(f.TempDir(), "list")
+	file := must(os.Create(name))(f)
 	for _, line := range []string{headerLine(backend.Upload{Key: "k", Size: 10, PartSize: 5}), voidLine(1), voidLine(2)} {
-		good.WriteString(line + "\n")
+		if err := appendLine(file, line); err != nil {
+			f.Fatal(err)
+		}
 	}
-	f.Add(good.Bytes())
+	file.Close()
+	good := must(os.ReadFile(name))(f)
+	if car := must(readSidecar(bytes.NewReader(good), false))(f); car.upload.Key != "k" {
+		f.Errorf("%+v", car)
+	}
+	f.Add(good)
+	for _, header := range []string{`upload 1 5 0 0 "k"`, `upload 1 -5 5 0 "k"`, `upload 1 5 5 0 "../k"`, `upload 1 9000000000000 1 0 "k"`} {
+		f.Add(fmt.Appendf(nil, "%08x %s\n", crc32.Checksum([]byte(header), crc32.MakeTable(crc32.Castagnoli)), header))
+	}
 	f.Add([]byte("\n00000000 part 1 2 3 4 5\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		car, err := readSidecar(bytes.NewReader(text), false)
 		if (car == nil) != (err != nil) {
 			t.Errorf("%v, %v", car, err)
+		}
+		if car != nil && (checkKey(car.upload.Key) != nil || partCount(car.upload) > maxParts) {
+			t.Errorf("%+v", car.upload)
 		}
 	})
 }

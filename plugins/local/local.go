@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -28,8 +29,7 @@ type Options struct {
 
 // Provider serves every directory that the process can reach. It implements backend.Provider.
 type Provider struct {
-	options Options
-	boot    func() string // names the span of time in which written bytes cannot get lost unnoticed
+	proto storage // what every container is a copy of
 }
 
 var _ backend.Provider = (*Provider)(nil)
@@ -42,7 +42,7 @@ func New(o Options) *Provider {
 	if o.DirMode == 0 {
 		o.DirMode = 0o700
 	}
-	return &Provider{options: o, boot: sync.OnceValue(bootID)}
+	return &Provider{proto: storage{options: o, boot: sync.OnceValue(bootID), sync: (*os.File).Sync}}
 }
 
 // Describe names the provider.
@@ -70,7 +70,7 @@ func (p *Provider) Open(loc backend.Location) (backend.Storage, string, error) {
 			return nil, "", invalid("%w", err)
 		}
 	}
-	return &storage{dir: filepath.Clean(dir), options: p.options, boot: p.boot}, key, nil
+	return p.proto.at(dir), key, nil
 }
 
 // Compute fails with Unsupported.

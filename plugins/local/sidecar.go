@@ -74,6 +74,11 @@ func appendLine(f *os.File, line string) error {
 	return err
 }
 
+// divides reports whether an object of this size can be divided into parts of that.
+func divides(size, partSize int64) bool {
+	return size >= 0 && partSize >= 0 && (size == 0 || partSize > 0 && (size-1)/partSize < maxParts)
+}
+
 var errNoHeader = errors.New("the list of parts has no readable beginning")
 
 // readSidecar parses r. Lines that are damaged are passed over, but for the first. With headOnly it stops after that.
@@ -121,6 +126,9 @@ func parseHeader(line string) *sidecar {
 	var u backend.Upload
 	var created int64
 	if _, err := fmt.Sscanf(line, "upload 1 %d %d %d %q", &u.Size, &u.PartSize, &created, &u.Key); err != nil {
+		return nil
+	}
+	if checkKey(u.Key) != nil || strings.Contains(u.Key, "/") || !divides(u.Size, u.PartSize) {
 		return nil
 	}
 	u.Created = time.Unix(0, created)

@@ -21,7 +21,15 @@ type storage struct {
 	backend.Unimplemented
 	dir     string // absolute path of the container
 	options Options
-	boot    func() string
+	boot    func() string        // names the span of time in which written bytes cannot get lost unnoticed
+	sync    func(*os.File) error // brings a file to the disk
+}
+
+// at returns the container in another directory.
+func (s *storage) at(dir string) *storage {
+	there := *s
+	there.dir = filepath.Clean(dir)
+	return &there
 }
 
 // Info tells what a directory can do, which does not depend on the directory.

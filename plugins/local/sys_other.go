@@ -23,6 +23,8 @@ func nextData(_ *os.File, off, _ int64) int64 { return off }
 
 func nextHole(_ *os.File, _, end int64) int64 { return end }
 
+func startWriteback(*os.File, int64, int64) {}
+
 func punch(*os.File, int64, int64) error { return errors.ErrUnsupported }
 
 func (f *folder) renameNew(old, new string) error { return f.linkNew(old, new) }

@@ -31,7 +31,7 @@ func (s *storage) createUpload(ctx context.Context, u backend.Upload, meta map[s
 	if err := s.check(ctx, u.Key); err != nil {
 		return err
 	}
-	if u.Size < 0 || u.PartSize < 0 || u.Size > 0 && (u.PartSize == 0 || (u.Size-1)/u.PartSize >= maxParts) {
+	if !divides(u.Size, u.PartSize) {
 		return because(backend.Invalid, "%d bytes in parts of %d: at most %d parts are possible", u.Size, u.PartSize, maxParts)
 	}
 	f, err := s.folder(parent(u.Key), true)
@@ -121,6 +121,7 @@ func (s *storage) uploadPart(ctx context.Context, u backend.Upload, n int, p []b
 	if err := writeSparse(ctx, up.file, p, off, fresh); err != nil {
 		return backend.Part{}, err
 	}
+	startWriteback(up.file, off, size)
 	part := backend.Part{Number: n, Size: size, Tag: newTag(got), Checksum: got}
 	if err := appendLine(up.lines, partLine(sidecarPart{part, s.boot()})); err != nil {
 		return backend.Part{}, err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -298,6 +299,26 @@ func TestCompleteAfterAKillBeforeTheListWasRemoved(t *testing.T) {
 	o := backend.CompleteOptions{Checksum: backend.SumCRC32C(whole)}
 	if obj, err := s.CompleteUpload(ctx, u, list, o); err != nil || obj.Size != partSize || leftovers(t, s.dir) != nil {
 		t.Errorf("%v, %v, left %q", obj, err, leftovers(t, s.dir))
+	}
+}
+
+// After a failed sync nobody knows which bytes are there, and the kernel says it only once.
+func TestFailedSync(t *testing.T) {
+	s, ctx := open(t, t.TempDir()), t.Context()
+	must(s.Put(ctx, "k", []byte("old"), backend.PutOptions{}))(t)
+	broken := *s
+	broken.sync = func(f *os.File) error { return &os.PathError{Op: "sync", Path: f.Name(), Err: syscall.EIO} }
+	_, err := broken.Put(ctx, "k", []byte("new"), backend.PutOptions{})
+	wantKind(t, "put", err, backend.Unknown)
+	whole := noise(partSize, 1)
+	u := create(t, s, "k", partSize)
+	list := []backend.Part{send(t, s, u, whole, 1)}
+	_, err = broken.CompleteUpload(ctx, u, list, backend.CompleteOptions{})
+	wantKind(t, "complete", err, backend.Unknown)
+	_, err = s.CompleteUpload(ctx, u, list, backend.CompleteOptions{})
+	wantKind(t, "complete once more", err, backend.NotFound)
+	if got := read(t, s, "k"); string(got) != "old" || leftovers(t, s.dir) != nil {
+		t.Errorf("content %q, left %q", got, leftovers(t, s.dir))
 	}
 }
 

@@ -109,8 +109,8 @@ func (s *storage) publish(ctx context.Context, t *temp, key string, c backend.Co
 			return backend.Object{}, err
 		}
 	}
-	if err := t.Sync(); err != nil {
-		return backend.Object{}, err
+	if err := s.sync(t.File); err != nil {
+		return backend.Object{}, &syncError{err}
 	}
 	if err := ctx.Err(); err != nil {
 		return backend.Object{}, err
