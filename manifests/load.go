@@ -33,7 +33,7 @@ func (b *binder) load(what string) *yaml.Node {
 	}
 	d := yaml.NewDecoder(strings.NewReader(text))
 	var doc, next yaml.Node
-	if err := decode(d, &doc); errors.Is(err, io.EOF) {
+	if err := decode(d, &doc); errors.Is(err, io.EOF) || err == nil && isNull(&doc) {
 		b.fail(Pos{1, 1}, `it begins with "version: 1"; see hyperexport schema`, "the %s is empty", what)
 		return nil
 	} else if err != nil {
@@ -50,10 +50,12 @@ func (b *binder) load(what string) *yaml.Node {
 	if !b.guard(&doc) {
 		return nil
 	}
-	if len(doc.Content) != 1 {
-		return nil
-	}
 	return doc.Content[0]
+}
+
+// isNull reports whether the document has no content, as after a lone "---".
+func isNull(doc *yaml.Node) bool {
+	return len(doc.Content) == 0 || doc.Content[0].ShortTag() == "!!null"
 }
 
 // readable refuses what is no text, or too much of it, before the YAML parser sees it.

@@ -57,6 +57,9 @@ func (s *source) line(n int) string {
 
 // errorAt is a mistake of width characters at p; 0 stands for the token that begins there.
 func (s *source) errorAt(p Pos, width int, hint, msg string) *Error {
+	if last := len(s.lines); p.Line > last && last > 0 { // the parser means the end
+		p = Pos{last, utf8.RuneCountInString(s.line(last)) + 1}
+	}
 	return &Error{
 		File: s.name, Line: max(p.Line, 1), Column: max(p.Column, 1), Msg: printable(msg), Hint: printable(hint), Width: width,
 	}
