@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
 	"github.com/hyperexport/hyperexport/pkg/transfer"
@@ -98,15 +99,11 @@ func (x *Executor) transferObject(ctx context.Context, s plan.Step, p *Progress,
 func (x *Executor) judgeObject(ctx context.Context, t *plan.Transfer, to transfer.Ref, src backend.Object, resumed bool) (backend.Condition, bool, error) {
 	can := to.Storage.Info().Can
 	dest, err := to.Storage.Stat(ctx, to.Key)
-	switch backend.KindOf(err) {
-	case backend.NotFound:
+	if errors.Is(err, backend.NotFound) {
 		return backend.Condition{Absent: can.PutIfAbsent && can.CompleteIfAbsent}, false, nil
-	default:
+	}
+	if err != nil {
 		return backend.Condition{}, false, &transfer.Error{Side: "destination", At: t.To, Err: err}
-	case backend.Unknown:
-		if err != nil {
-			return backend.Condition{}, false, &transfer.Error{Side: "destination", At: t.To, Err: err}
-		}
 	}
 	current := transfer.UpToDate(src, dest)
 	switch {

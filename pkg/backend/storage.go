@@ -45,7 +45,7 @@ type Sink interface {
 	// is refused with Corrupt. An upload that was completed or aborted is NotFound.
 	UploadPart(ctx context.Context, u Upload, n int, p []byte, sum Checksum) (Part, error)
 	// ListParts yields the parts that the container holds for u in ascending order, as they are now: it is the truth to
-	// continue from after a crash. Only with Capabilities.ListParts.
+	// continue from after a crash. An upload that was completed or aborted is NotFound. Only with Capabilities.ListParts.
 	ListParts(ctx context.Context, u Upload) iter.Seq2[Part, error]
 	// CompleteUpload makes the object visible, made of exactly parts, which are in ascending order and name each part's
 	// current Tag; a part that is missing or has another Tag is Invalid. o.If is checked here. If o.Checksum is set and the

@@ -72,69 +72,75 @@ type Difference struct {
 // listings side by side and keeps one object of each in memory.
 func Compare(ctx context.Context, from, to Ref, s Selection) iter.Seq2[Difference, error] {
 	return func(yield func(Difference, error) bool) {
-		nextSource, stopSource := pull(ctx, from, s)
-		defer stopSource()
-		nextDest, stopDest := pull(ctx, to, s)
-		defer stopDest()
-		source, err := nextSource()
-		if err != nil {
-			yield(Difference{}, sourceError(from, err))
-			return
-		}
-		dest, err := nextDest()
-		if err != nil {
-			yield(Difference{}, destinationError(to, err))
-			return
-		}
-		for source != nil || dest != nil {
-			d := Difference{}
-			switch {
-			case dest == nil || source != nil && source.name < dest.name:
-				d = Difference{Name: source.name, Action: ActionCopy, Source: &source.Object}
-			case source == nil || dest.name < source.name:
-				d = Difference{Name: dest.name, Action: ActionDelete, Dest: &dest.Object}
-			default:
-				d = Difference{Name: source.name, Source: &source.Object, Dest: &dest.Object}
-				d.Action = s.decide(source.Object, dest.Object)
+		source, dest := newCursor(ctx, from, s), newCursor(ctx, to, s)
+		defer source.stop()
+		defer dest.stop()
+		for {
+			if source.err != nil {
+				yield(Difference{}, sourceError(from, source.err))
+				return
 			}
-			if d.Source != nil {
-				if source, err = nextSource(); err != nil {
-					yield(Difference{}, sourceError(from, err))
-					return
-				}
+			if dest.err != nil {
+				yield(Difference{}, destinationError(to, dest.err))
+				return
 			}
-			if d.Dest != nil {
-				if dest, err = nextDest(); err != nil {
-					yield(Difference{}, destinationError(to, err))
-					return
-				}
-			}
-			if (d.Action != ActionDelete || s.Delete) && !yield(d, nil) {
+			d, ok := s.merge(source, dest)
+			if !ok || (d.Action != ActionDelete || s.Delete) && !yield(d, nil) {
 				return
 			}
 		}
 	}
 }
 
-type named struct {
-	backend.Object
-	name string
+// merge takes the lowest name from the two cursors and moves on those that stand at it. ok is false at the end of both.
+func (s Selection) merge(source, dest *cursor) (d Difference, ok bool) {
+	switch {
+	case source.at == nil && dest.at == nil:
+		return d, false
+	case dest.at == nil || source.at != nil && source.name < dest.name:
+		d = Difference{Name: source.name, Action: ActionCopy, Source: source.at}
+		source.advance()
+	case source.at == nil || dest.name < source.name:
+		d = Difference{Name: dest.name, Action: ActionDelete, Dest: dest.at}
+		dest.advance()
+	default:
+		d = Difference{Name: source.name, Action: s.decide(*source.at, *dest.at), Source: source.at, Dest: dest.at}
+		source.advance()
+		dest.advance()
+	}
+	return d, true
 }
 
-// pull steps through the selected objects under r; it returns nil at the end.
-func pull(ctx context.Context, r Ref, s Selection) (next func() (*named, error), stop func()) {
-	step, stop := iter.Pull2(r.Storage.List(ctx, r.Key))
-	return func() (*named, error) {
-		for {
-			obj, err, ok := step()
-			if !ok || err != nil {
-				return nil, err
-			}
-			if name := obj.Key[len(r.Key):]; name != "" && s.Match(name) {
-				return &named{obj, name}, nil
-			}
+// cursor steps through the selected objects under a prefix.
+type cursor struct {
+	r    Ref
+	s    Selection
+	next func() (backend.Object, error, bool)
+	stop func()
+
+	at   *backend.Object // nil at the end and after an error
+	name string          // of at, below the prefix
+	err  error
+}
+
+func newCursor(ctx context.Context, r Ref, s Selection) *cursor {
+	c := &cursor{r: r, s: s}
+	c.next, c.stop = iter.Pull2(r.Storage.List(ctx, r.Key))
+	c.advance()
+	return c
+}
+
+func (c *cursor) advance() {
+	for {
+		obj, err, ok := c.next()
+		if c.at, c.err = nil, err; !ok || err != nil {
+			return
 		}
-	}, stop
+		if c.name = obj.Key[len(c.r.Key):]; c.name != "" && c.s.Match(c.name) {
+			c.at = &obj
+			return
+		}
+	}
 }
 
 func (s Selection) decide(source, dest backend.Object) Action {

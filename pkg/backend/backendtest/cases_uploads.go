@@ -378,10 +378,8 @@ func (r *run) gone(u backend.Upload, data []byte, after string) {
 	if !r.info.Can.ListParts {
 		return
 	}
-	parts, err := collect(r.s.ListParts(r.ctx, u))
-	if len(parts) > 0 || err != nil && !errors.Is(err, backend.NotFound) {
-		r.errorf("list parts after %s: %v, %w", after, parts, errOr(err))
-	}
+	_, err := collect(r.s.ListParts(r.ctx, u))
+	r.fails(err, backend.NotFound, "list parts after %s", after)
 }
 
 // uploadAfterComplete finds nothing to go on with either, and an abort that comes late leaves the object alone.
