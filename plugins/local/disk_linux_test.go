@@ -3,6 +3,7 @@ package local
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,7 +45,11 @@ func mount(t *testing.T, dir, options string) *storage {
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
 		t.Fatalf("mount: %v", err)
 	}
-	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
 	return open(t, dir)
 }
 
@@ -228,7 +233,9 @@ func TestEveryWayToCopy(t *testing.T) {
 	}
 	short := must(os.OpenFile(filepath.Join(dir, "in"), os.O_RDWR, 0))(t)
 	defer short.Close()
-	short.Truncate(1 << 20)
+	if err := short.Truncate(1 << 20); err != nil {
+		t.Fatal(err)
+	}
 	out := must(os.Create(filepath.Join(dir, "out")))(t)
 	defer out.Close()
 	for _, err := range []error{second(copyRange(ctx, out, short, 0, size)), copyWindows(ctx, out, short, 0, size)} {
@@ -264,35 +271,35 @@ func descriptors(t *testing.T) int {
 func TestNoDescriptorStaysOpen(t *testing.T) {
 	s, ctx := open(t, t.TempDir()), t.Context()
 	p := noise(partSize, 1)
+	absent := backend.PutOptions{If: backend.Condition{Absent: true}}
 	round := func(i int) {
 		key := fmt.Sprintf("a/b/k%d", i%3)
 		obj := must(s.Put(ctx, key, p, backend.PutOptions{}))(t)
 		read(t, s, key)
-		s.ReadAt(ctx, backend.Object{Key: key, Version: "0"}, p[:1], 0)
-		s.Stat(ctx, "missing")
-		s.Stat(ctx, "a")
-		s.Put(ctx, key, p, backend.PutOptions{If: backend.Condition{Absent: true}})
-		s.Put(ctx, key, p, backend.PutOptions{If: backend.Condition{Version: obj.Version}})
-		s.Put(ctx, key+"/x", p, backend.PutOptions{})
-		u := create(t, s, "a/u", partSize)
-		part := send(t, s, u, p, 1)
-		s.UploadPart(ctx, u, 2, p, "")
-		for range s.ListParts(ctx, u) {
-			break
+		wantKind(t, "read", second(s.ReadAt(ctx, backend.Object{Key: key, Version: "0"}, p[:1], 0)), backend.Changed)
+		wantKind(t, "stat", second(s.Stat(ctx, "missing")), backend.NotFound)
+		wantKind(t, "stat", second(s.Stat(ctx, "a")), backend.NotFound)
+		wantKind(t, "put", second(s.Put(ctx, key, p, absent)), backend.Exists)
+		wantKind(t, "put", second(s.Put(ctx, key+"/x", p, backend.PutOptions{})), backend.Invalid)
+		obj = must(s.Put(ctx, key, p, backend.PutOptions{If: backend.Condition{Version: obj.Version}}))(t)
+		u := create(t, s, "a/u", 2*partSize)
+		whole := bytes.Repeat(p, 2)
+		list := []backend.Part{send(t, s, u, whole, 1), send(t, s, u, whole, 2)}
+		wantKind(t, "part", second(s.UploadPart(ctx, u, 3, p, "")), backend.Invalid)
+		first(t, s.ListParts(ctx, u))
+		first(t, s.ListUploads(ctx, ""))
+		wantKind(t, "complete", second(s.CompleteUpload(ctx, u, nil, backend.CompleteOptions{})), backend.Invalid)
+		for range 2 {
+			must(s.CompleteUpload(ctx, u, list, backend.CompleteOptions{}))(t)
 		}
-		for range s.ListUploads(ctx, "") {
-			break
+		from := backend.Location{Scheme: "file", Path: s.dir + "/a/u"}
+		must(s.Copy(ctx, from, "", "c", backend.CopyOptions{}))(t)
+		for _, err := range []error{s.AbortUpload(ctx, create(t, s, "a/u", 1)), s.Delete(ctx, obj), s.Delete(ctx, backend.Object{Key: "c"})} {
+			if err != nil {
+				t.Error(err)
+			}
 		}
-		s.CompleteUpload(ctx, u, nil, backend.CompleteOptions{})
-		must(s.CompleteUpload(ctx, u, []backend.Part{part}, backend.CompleteOptions{}))(t)
-		s.CompleteUpload(ctx, u, nil, backend.CompleteOptions{})
-		s.AbortUpload(ctx, create(t, s, "a/u", 1))
-		must(s.Copy(ctx, backend.Location{Scheme: "file", Path: s.dir + "/a/u"}, "", "c", backend.CopyOptions{}))(t)
-		s.Delete(ctx, obj)
-		s.Delete(ctx, backend.Object{Key: "c"})
-		for range s.List(ctx, "") {
-			break
-		}
+		first(t, s.List(ctx, ""))
 		keys(t, s, "a/b/")
 	}
 	round(0)
@@ -303,4 +310,16 @@ func TestNoDescriptorStaysOpen(t *testing.T) {
 	if after := descriptors(t); after > before {
 		t.Errorf("%d descriptors, %d before", after, before)
 	}
+}
+
+// first takes one value of a sequence and leaves the rest.
+func first[T any](t *testing.T, all iter.Seq2[T, error]) {
+	t.Helper()
+	for _, err := range all {
+		if err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	t.Error("the sequence is empty")
 }

@@ -38,7 +38,8 @@ func (s *storage) List(ctx context.Context, prefix string) iter.Seq2[backend.Obj
 }
 
 // ListUploads finds the lists of parts. It also yields what a killed Put, Copy or CreateUpload left: a temporary file that
-// no list belongs to and nobody writes, under its own name, which AbortUpload takes as Key.
+// no list belongs to and nobody writes, under its own name, which AbortUpload takes as Key. A CompleteUpload that was killed
+// after it made the object visible may have left its list: it is yielded too, and AbortUpload does not touch the object.
 func (s *storage) ListUploads(ctx context.Context, prefix string) iter.Seq2[backend.Upload, error] {
 	return func(yield func(backend.Upload, error) bool) {
 		err := s.walk(ctx, prefix, true, func(_, dir *os.Root, at string, e entry) error {

@@ -73,7 +73,7 @@ func (s *storage) openFile(key, version string) (*os.File, fs.FileInfo, error) {
 		err = because(backend.Changed, "the file was replaced or changed")
 	}
 	if err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, nil, err
 	}
 	return f, info, nil

@@ -183,7 +183,7 @@ func (s *storage) openFolder(dir string) (*folder, error) {
 	}
 	f := &folder{root: root}
 	if f.dir, err = openDir(root); err != nil {
-		root.Close()
+		_ = root.Close()
 		return nil, err
 	}
 	return f, nil
@@ -254,7 +254,7 @@ func syncPath(dir *os.File, err error) error {
 
 func (f *folder) Close() {
 	if f.dir != nil {
-		f.dir.Close()
+		_ = f.dir.Close()
 	}
-	f.root.Close()
+	_ = f.root.Close()
 }

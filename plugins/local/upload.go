@@ -57,7 +57,7 @@ func (s *storage) createUpload(ctx context.Context, u backend.Upload, meta map[s
 		}
 	}
 	if err != nil {
-		f.drop(u.ID) //nolint:errcheck // the error that led here is the one to report
+		_ = f.drop(u.ID) // the error that led here is the one to report
 	}
 	return err
 }
@@ -135,7 +135,7 @@ func (s *storage) uploadPart(ctx context.Context, u backend.Upload, n int, p []b
 // newTag makes a tag that no other write of the part has.
 func newTag(sum backend.Checksum) string {
 	var number [8]byte
-	rand.Read(number[:]) //nolint:errcheck // never fails
+	rand.Read(number[:]) // never fails
 	return fmt.Sprintf("%s-%016x", hex.EncodeToString(sum.Bytes()), binary.BigEndian.Uint64(number[:]))
 }
 
@@ -287,7 +287,7 @@ func (up *upload) Close() {
 	}
 	for _, f := range []*os.File{up.file, up.lines} {
 		if f != nil {
-			f.Close()
+			_ = f.Close()
 		}
 	}
 	up.folder.Close()

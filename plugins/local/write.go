@@ -80,7 +80,7 @@ func tempName(id string) string { return ownPrefix + id + ".part" }
 
 func newID() string {
 	var id [16]byte
-	rand.Read(id[:]) //nolint:errcheck // never fails
+	rand.Read(id[:]) // never fails
 	return hex.EncodeToString(id[:])
 }
 
@@ -94,9 +94,9 @@ func (s *storage) newTemp(f *folder, id string) (*temp, error) {
 
 // discard closes the file, and removes it if it has not become the target.
 func (t *temp) discard() {
-	t.Close()
+	_ = t.Close()
 	if t.name != "" {
-		t.folder.root.Remove(t.name) //nolint:errcheck // the error that led here is the one to report
+		_ = t.folder.root.Remove(t.name) // the error that led here is the one to report
 	}
 }
 
