@@ -11,6 +11,7 @@ import (
 )
 
 func TestDiskExtents(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ size, data int64 }{
 		{1 << 20, 0}, {1 << 20, 1}, {1 << 20, 100 << 10}, {1 << 20, 1 << 20}, {1 << 20, 1<<20 - 1}, {64 << 20, 4 << 20}, {64 << 20, 513 << 10}, {3 << 20, 5 << 19},
 	} {
@@ -28,6 +29,7 @@ func TestDiskExtents(t *testing.T) {
 }
 
 func TestCopySparse(t *testing.T) {
+	t.Parallel()
 	src, dst := filepath.Join(t.TempDir(), "src"), filepath.Join(t.TempDir(), "dst")
 	if err := makeDisk(src, "seed", 5<<20, 300<<10); err != nil {
 		t.Fatal(err)
@@ -50,6 +52,7 @@ func TestCopySparse(t *testing.T) {
 
 // TestCopyBlocks copies without the help of the file system's reflinks.
 func TestCopyBlocks(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "src")
 	if err := makeDisk(path, "seed", 5<<20, 300<<10); err != nil {
 		t.Fatal(err)
@@ -83,6 +86,7 @@ func TestCopyBlocks(t *testing.T) {
 }
 
 func TestCopySparseCleansUp(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	src, dst := filepath.Join(dir, "src"), filepath.Join(dir, "dst")
 	if err := copySparse(t.Context(), dst, src); !errors.Is(err, fs.ErrNotExist) {
@@ -94,6 +98,7 @@ func TestCopySparseCleansUp(t *testing.T) {
 }
 
 func TestConvertDiskEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	src := filepath.Join(dir, "src")
 	if err := makeDisk(src, "seed", 1<<20, 64<<10); err != nil {

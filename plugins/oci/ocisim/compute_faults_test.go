@@ -7,11 +7,10 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/oracle/oci-go-sdk/v65/objectstorage"
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
-
-	"github.com/hyperexport/hyperexport/plugins/oci/ocisim"
 )
 
 func TestFailWorkRequest(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	c.server.FailWorkRequest("CreateImage", 2, "OutOfCapacity", "no room")
 	image := c.createImage("web-01")
@@ -47,6 +46,7 @@ func (c *cloud) wantFailed(request *string, code string) {
 }
 
 func TestHold(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	c.server.Hold("CreateImage", 1)
 	im := must(c.compute.CreateImage(t.Context(), createImageRequest(c, "web-01")))(t)
@@ -63,6 +63,7 @@ func TestHold(t *testing.T) {
 }
 
 func TestHoldState(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	image := c.createImage("web-01")
 	c.server.HoldState("ExportImage", 0)
@@ -80,6 +81,7 @@ func TestHoldState(t *testing.T) {
 }
 
 func TestHideWorkRequest(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	image := c.createImage("web-01")
 	c.server.HideWorkRequest("ExportImage", 1)
@@ -92,6 +94,7 @@ func TestHideWorkRequest(t *testing.T) {
 }
 
 func TestFailedAction(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	c.server.FailWorkRequest("InstanceAction", 1, "InternalError", "")
 	id := c.instance("web-02")
@@ -102,41 +105,13 @@ func TestFailedAction(t *testing.T) {
 	}
 }
 
-// TestComputeRestart lets a second simulator end what a first one began, as after a crash in the middle.
-func TestComputeRestart(t *testing.T) {
-	first := newCloud(t, nil)
-	clock := first.clock
-	want := must(first.server.DiskSHA256(*first.instance("web-01")))(t)
-	image := first.createImage("web-01")
-	create := createImageRequest(first, "db-01")
-	create.OpcRetryToken = ptr("create")
-	created := must(first.compute.CreateImage(t.Context(), create))(t)
-	must(first.act(first.instance("web-02"), "START"))(t)
-	export := exportTuple(image, "x", "QCOW2")
-	export.OpcRetryToken = ptr("export")
-	exported := must(first.compute.ExportImage(t.Context(), export))(t)
-	clock.Advance(powerTime / 2)
-	if err := first.server.Close(); err != nil {
-		t.Fatal(err)
-	}
-
-	second := openCloud(t, first.dir, &ocisim.Seed{}, clock)
-	if have := second.getImage(image).LifecycleState; have != core.ImageLifecycleStateExporting {
-		t.Errorf("have image %s after the restart, want EXPORTING", have)
-	}
-	if again := must(second.compute.ExportImage(t.Context(), export))(t); *again.OpcWorkRequestId != *exported.OpcWorkRequestId {
-		t.Error("the retry token of the export was forgotten")
-	}
-	clock.Advance(exportTime)
-	second.awaitImage(created.Id, core.ImageLifecycleStateAvailable)
-	second.awaitImage(image, core.ImageLifecycleStateAvailable)
-	if have := second.request(exported.OpcWorkRequestId); have.Status != workrequests.WorkRequestStatusSucceeded {
-		t.Errorf("have work request %v, want SUCCEEDED", have)
-	}
-	if have := rawSHA256(t, second.download("x"), "qcow2"); have != want {
-		t.Errorf("the disk in the export has the hash %s, want %s", have, want)
-	}
-	if have := second.getInstance(second.instance("web-02")).LifecycleState; have != core.InstanceLifecycleStateRunning {
-		t.Errorf("have instance %s, want RUNNING", have)
-	}
+func TestPlansNameOperations(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, nil)
+	defer func() {
+		if recover() == nil {
+			t.Error("Hold accepted a name that is no operation with background work")
+		}
+	}()
+	c.server.Hold("GetImage", 1)
 }

@@ -16,6 +16,7 @@ func (c *cloud) getInstance(id *string) core.GetInstanceResponse {
 }
 
 func TestListInstances(t *testing.T) {
+	t.Parallel()
 	seed := &ocisim.Seed{Compartments: []ocisim.SeedCompartment{{Path: "a"}, {Path: "b"}}}
 	for i := range 7 {
 		seed.Instances = append(seed.Instances, ocisim.SeedInstance{Name: fmt.Sprintf("vm-%d", i), Compartment: "a", AD: i%3 + 1, DiskBytes: 1 << 20})
@@ -65,6 +66,7 @@ func TestListInstances(t *testing.T) {
 }
 
 func TestGetInstance(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	in := c.getInstance(c.instance("web-01"))
 	if *in.DisplayName != "web-01" || in.LifecycleState != core.InstanceLifecycleStateRunning || *in.Region != "phx" ||
@@ -81,6 +83,7 @@ func TestGetInstance(t *testing.T) {
 }
 
 func TestUpdateInstance(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	before := c.getInstance(c.instance("web-01"))
 	updated := must(c.compute.UpdateInstance(t.Context(), core.UpdateInstanceRequest{
@@ -106,6 +109,7 @@ func (c *cloud) act(id *string, action string) (core.InstanceActionResponse, err
 }
 
 func TestInstanceAction(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		action, from string
 		want         string // states, each powerTime apart
@@ -124,6 +128,7 @@ func TestInstanceAction(t *testing.T) {
 		{"RESET", "STOPPED", "IncorrectState"},
 	} {
 		t.Run(test.action+" of "+test.from, func(t *testing.T) {
+			t.Parallel()
 			c := newCloud(t, &ocisim.Seed{Instances: []ocisim.SeedInstance{{Name: "vm", State: test.from, DiskBytes: 1 << 20}}})
 			id := c.instance("vm")
 			answer, err := c.act(id, test.action)
@@ -151,6 +156,7 @@ func TestInstanceAction(t *testing.T) {
 }
 
 func TestInstanceActionConditions(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	id := c.instance("web-01")
 	_, err := c.act(id, "")
@@ -172,6 +178,7 @@ func TestInstanceActionConditions(t *testing.T) {
 }
 
 func TestTerminateInstance(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	id := c.instance("db-01")
 	boot := c.bootVolume(id)
@@ -198,6 +205,7 @@ func TestTerminateInstance(t *testing.T) {
 }
 
 func TestTerminateKeepsBootVolume(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	id := c.instance("web-01")
 	boot := c.bootVolume(id)

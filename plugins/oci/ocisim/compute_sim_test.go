@@ -76,15 +76,21 @@ func openCloud(t *testing.T, dir string, seed *ocisim.Seed, clock *ocisim.Manual
 			t.Error(err)
 		}
 	})
-	key := testKey()
-	if err := server.RegisterKey(server.Tenancy()+"/"+server.User()+"/"+testFingerprint, &key.PublicKey); err != nil {
-		t.Fatal(err)
-	}
 	c := &cloud{t: t, dir: dir, server: server, clock: clock, url: front.URL}
-	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
-	c.provider = common.NewRawConfigurationProvider(server.Tenancy(), server.User(), server.Region(), testFingerprint, string(text), nil)
+	c.authenticate()
 	c.connect(front.Client())
 	return c
+}
+
+// authenticate registers the key of all tests.
+func (c *cloud) authenticate() {
+	c.t.Helper()
+	key, user := testKey(), c.server.Tenancy()+"/"+c.server.User()
+	if err := c.server.RegisterKey(user+"/"+testFingerprint, &key.PublicKey); err != nil {
+		c.t.Fatal(err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	c.provider = common.NewRawConfigurationProvider(c.server.Tenancy(), c.server.User(), c.server.Region(), testFingerprint, string(text), nil)
 }
 
 // testKey signs for all clouds: making a key takes longer than most tests.

@@ -20,6 +20,7 @@ func compartmentNames(all []identity.Compartment) []string {
 }
 
 func TestTenancy(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	tenancy := must(c.identity.GetTenancy(t.Context(), identity.GetTenancyRequest{TenancyId: c.tenancy()}))(t)
 	if *tenancy.Id != c.server.Tenancy() || *tenancy.HomeRegionKey != "PHX" || *tenancy.Name == "" {
@@ -49,6 +50,7 @@ func TestTenancy(t *testing.T) {
 }
 
 func TestListCompartments(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, &ocisim.Seed{Compartments: []ocisim.SeedCompartment{
 		{Path: "acme/prod", Description: "Production", Tags: map[string]string{"a": "b"}}, {Path: "acme/dev", Inaccessible: true}, {Path: "beta"},
 	}})
@@ -87,6 +89,7 @@ func TestListCompartments(t *testing.T) {
 }
 
 func TestListCompartmentsInPages(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, &ocisim.Seed{Compartments: []ocisim.SeedCompartment{{Path: "c"}, {Path: "a"}, {Path: "ab"}, {Path: "b"}}})
 	for _, test := range []struct {
 		by    identity.ListCompartmentsSortByEnum
@@ -120,6 +123,7 @@ func TestListCompartmentsInPages(t *testing.T) {
 }
 
 func TestGetCompartment(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	prod := must(c.identity.GetCompartment(t.Context(), identity.GetCompartmentRequest{CompartmentId: c.compartment("acme/prod")}))(t)
 	if *prod.Name != "prod" || *prod.CompartmentId != *c.compartment("acme") || prod.LifecycleState != identity.CompartmentLifecycleStateActive || prod.Etag == nil {

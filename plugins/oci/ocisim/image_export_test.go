@@ -112,6 +112,7 @@ func rawSHA256(t *testing.T, file, driver string) string {
 }
 
 func TestExportImage(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	want := must(c.server.DiskSHA256(*c.instance("db-01")))(t)
 	image := c.createImage("db-01")
@@ -164,6 +165,7 @@ func untar(t *testing.T, file string) (metadata []byte, disk string) {
 }
 
 func TestExportImageStates(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	image := c.createImage("web-01")
 	before := c.getImage(image)
@@ -196,6 +198,7 @@ func TestExportImageStates(t *testing.T) {
 }
 
 func TestExportImageRefused(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, &ocisim.Seed{
 		Buckets: []ocisim.SeedBucket{{Name: "hx-staging"}},
 		Instances: []ocisim.SeedInstance{
@@ -246,6 +249,7 @@ func (c *cloud) par(access objectstorage.CreatePreauthenticatedRequestDetailsAcc
 }
 
 func TestExportImageToURI(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	want := must(c.server.DiskSHA256(*c.instance("web-01")))(t)
 	image := c.createImage("web-01")

@@ -44,6 +44,7 @@ func (c *cloud) awaitImage(id *string, state core.ImageLifecycleStateEnum) {
 }
 
 func TestCreateImage(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	for _, test := range []struct {
 		instance string
@@ -108,6 +109,7 @@ func (c *cloud) followRequest(id *string, d time.Duration) {
 }
 
 func TestCreateImageToken(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	request := createImageRequest(c, "web-01")
 	request.OpcRetryToken = ptr("one-image")
@@ -136,6 +138,7 @@ func TestCreateImageToken(t *testing.T) {
 }
 
 func TestCreateImageTokenOfDeletedImage(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	request := createImageRequest(c, "web-01")
 	request.OpcRetryToken = ptr("gone")
@@ -148,6 +151,7 @@ func TestCreateImageTokenOfDeletedImage(t *testing.T) {
 }
 
 func TestCreateImageRace(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	request := createImageRequest(c, "web-01")
 	request.OpcRetryToken = ptr("raced")
@@ -174,6 +178,7 @@ func TestCreateImageRace(t *testing.T) {
 }
 
 func TestCreateImageRefused(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	request := createImageRequest(c, "web-01")
 	request.InstanceId = ptr("ocid1.instance.oc1.phx.none")
@@ -188,6 +193,7 @@ func TestCreateImageRefused(t *testing.T) {
 }
 
 func TestImagesShowLaterWrites(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	id := c.instance("web-01")
 	before := must(c.server.DiskSHA256(*id))(t)
@@ -206,6 +212,7 @@ func TestImagesShowLaterWrites(t *testing.T) {
 }
 
 func TestListImages(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, &ocisim.Seed{Instances: []ocisim.SeedInstance{
 		{Name: "vm", DiskBytes: 1 << 20, ImageListing: "custom"}, {Name: "appliance", DiskBytes: 1 << 20, ImageListing: "marketplace"},
 	}})
@@ -247,6 +254,7 @@ func TestListImages(t *testing.T) {
 }
 
 func TestUpdateImage(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	before := c.getImage(c.createImage("web-01"))
 	must(c.compute.UpdateImage(t.Context(), core.UpdateImageRequest{
@@ -262,6 +270,7 @@ func TestUpdateImage(t *testing.T) {
 }
 
 func TestDeleteImage(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	id := c.createImage("web-01")
 	platform := c.getInstance(c.instance("web-01")).ImageId

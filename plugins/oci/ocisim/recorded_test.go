@@ -73,20 +73,24 @@ func (c *cloud) do(method, path string, q rawRequest) rawAnswer {
 // TestRecordedShapes holds every operation that is simulated against the shapes of recorded answers. Rows without a
 // request in recordedRequests must be of operations that are not simulated: then OCI's host or the simulator says so.
 func TestRecordedShapes(t *testing.T) {
+	t.Parallel()
 	rows, requests := readRecorded(t), recordedRequests()
 	covered, served := 0, map[string]bool{}
-	for _, row := range rows {
-		make, ok := requests[row.host+" "+row.name()]
-		if !ok {
-			continue
+	t.Run("simulated", func(t *testing.T) {
+		for _, row := range rows {
+			make, ok := requests[row.host+" "+row.name()]
+			if !ok {
+				continue
+			}
+			covered++
+			served[row.operation()] = true
+			t.Run(row.host+"/"+row.name(), func(t *testing.T) {
+				t.Parallel()
+				c := newCloud(t, recordedSeed())
+				row.check(t, c.play(row, make(c)))
+			})
 		}
-		covered++
-		served[row.operation()] = true
-		t.Run(row.host+"/"+row.name(), func(t *testing.T) {
-			c := newCloud(t, recordedSeed())
-			row.check(t, c.play(row, make(c)))
-		})
-	}
+	})
 	if covered != len(requests) {
 		t.Errorf("%d rows have a request, but there are %d requests", covered, len(requests))
 	}

@@ -15,6 +15,7 @@ import (
 )
 
 func TestLoadSeed(t *testing.T) {
+	t.Parallel()
 	seed, err := ocisim.LoadSeed(strings.NewReader(`{
 		"compartments": [{"path": "a/b", "description": "B", "tags": {"k": "v"}}],
 		"buckets": [{"name": "in", "compartment": "a"}],
@@ -36,6 +37,7 @@ func TestLoadSeed(t *testing.T) {
 }
 
 func TestLoadSeedErrors(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		``:                                     "empty",
 		`{`:                                    "unexpected EOF",
@@ -72,6 +74,7 @@ func TestLoadSeedErrors(t *testing.T) {
 }
 
 func TestSeedIsDeterministic(t *testing.T) {
+	t.Parallel()
 	one, two := newCloud(t, nil), newCloud(t, nil)
 	a, b := one.server.Instances(), two.server.Instances()
 	for i := range a {
@@ -87,6 +90,7 @@ func TestSeedIsDeterministic(t *testing.T) {
 
 // TestSeededDisk looks at the default boot disk: 64 MiB with data at both ends, most of it holes.
 func TestSeededDisk(t *testing.T) {
+	t.Parallel()
 	c := openCloud(t, t.TempDir(), nil, ocisim.NewManualClock(time.Now()))
 	id := *c.instance("web-01")
 	disk := readFile(t, must(c.server.DiskPath(id))(t))
@@ -112,6 +116,7 @@ func TestSeededDisk(t *testing.T) {
 }
 
 func TestNewRefusesBrokenState(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "state.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)

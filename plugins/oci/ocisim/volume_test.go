@@ -21,6 +21,7 @@ func (c *cloud) bootVolume(instance *string) *string {
 }
 
 func TestWhatAnInstanceHas(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	in := c.getInstance(c.instance("db-01"))
 	boot := must(c.volumes.GetBootVolume(t.Context(), core.GetBootVolumeRequest{BootVolumeId: c.bootVolume(in.Id)}))(t)
@@ -56,6 +57,7 @@ func TestWhatAnInstanceHas(t *testing.T) {
 }
 
 func TestListVolumes(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, nil)
 	prod := c.compartment("acme/prod")
 	boots := must(c.volumes.ListBootVolumes(t.Context(), core.ListBootVolumesRequest{CompartmentId: prod, Limit: ptr(2)}))(t)
