@@ -92,13 +92,15 @@ const (
 // web sends the requests of all clients.
 type web struct {
 	quick, patient http.Client
+	lastWord       time.Duration
 }
 
 func newWeb(connections int) *web {
 	noRedirect := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &web{
-		quick:   http.Client{Transport: newTransport(connections, answerWithin), CheckRedirect: noRedirect},
-		patient: http.Client{Transport: newTransport(connections, patientAnswerWithin), CheckRedirect: noRedirect},
+		quick:    http.Client{Transport: newTransport(connections, answerWithin), CheckRedirect: noRedirect},
+		patient:  http.Client{Transport: newTransport(connections, patientAnswerWithin), CheckRedirect: noRedirect},
+		lastWord: lastWord,
 	}
 }
 
@@ -132,7 +134,7 @@ func (w *web) Do(r *http.Request) (*http.Response, error) {
 		r = r.WithContext(ctx)
 		return w.send(client, r, cancel, release)
 	}
-	g := &guard{left: r.ContentLength, body: r.Body}
+	g := &guard{left: r.ContentLength, body: r.Body, limit: w.lastWord}
 	ctx, cancel := g.attach(ctx)
 	r = r.WithContext(ctx)
 	if r.Body != nil && r.Body != http.NoBody {

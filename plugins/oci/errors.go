@@ -205,13 +205,19 @@ var offline = []error{
 
 // transportKind classifies what happened to a request on its way. Unknown means that it is no error of a transport.
 func transportKind(err error) backend.Kind {
+	var request *url.Error
+	if errors.As(err, &request) { // it knows of a timeout only if that is its direct cause
+		if kind := transportKind(request.Err); kind != backend.Unknown {
+			return kind
+		}
+		return backend.Offline
+	}
 	var (
 		unknownAuthority x509.UnknownAuthorityError
 		hostname         x509.HostnameError
 		certificate      x509.CertificateInvalidError
 		resolve          *net.DNSError
 		op               *net.OpError
-		request          *url.Error
 		slow             interface{ Timeout() bool }
 	)
 	switch {
@@ -232,7 +238,7 @@ func transportKind(err error) backend.Kind {
 	switch {
 	case errors.As(err, &slow) && slow.Timeout():
 		return backend.Timeout
-	case errors.As(err, &op), errors.As(err, &request):
+	case errors.As(err, &op):
 		return backend.Offline
 	}
 	return backend.Unknown

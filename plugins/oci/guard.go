@@ -18,9 +18,10 @@ const lastWord = 5 * time.Second
 var errHeldBack = errors.New("the context ended before the request was sent whole")
 
 // guard is the body of a request that changes something, and decides what happens when the caller's context ends: what has
-// not been sent whole is held back, so that the service drops it; what has been is waited for, up to lastWord.
+// not been sent whole is held back, so that the service drops it; what has been is waited for, up to limit.
 type guard struct {
-	body io.ReadCloser
+	body  io.ReadCloser
+	limit time.Duration
 
 	mu       sync.Mutex
 	left     int64 // bytes that have not been handed over for sending
@@ -49,7 +50,7 @@ func (g *guard) attach(caller context.Context) (context.Context, context.CancelC
 			cancel(context.Cause(caller))
 			return
 		}
-		g.timer = time.AfterFunc(lastWord, func() { cancel(context.Cause(caller)) })
+		g.timer = time.AfterFunc(g.limit, func() { cancel(context.Cause(caller)) })
 	})
 	g.mu.Lock()
 	defer g.mu.Unlock()

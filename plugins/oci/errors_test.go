@@ -1,0 +1,248 @@
+package oci
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hyperexport/hyperexport/pkg/backend"
+	"github.com/hyperexport/hyperexport/plugins/oci/ocisim"
+)
+
+// TestKindOfAnswers goes through what OCI answers, as the SDK hands it on.
+func TestKindOfAnswers(t *testing.T) {
+	w := newWorld(t, ocisim.Options{})
+	s := w.storage(t, "archive")
+	if _, err := s.Put(t.Context(), "k", []byte("x"), backend.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		status int
+		code   string
+		kind   backend.Kind
+	}{
+		{400, "UnmatchedContentMD5", backend.Corrupt},
+		{400, "UnmatchedContentCRC32C", backend.Corrupt},
+		{400, "InvalidUploadPart", backend.Invalid},
+		{400, "InvalidObjectName", backend.Invalid},
+		{400, "LimitExceeded", backend.Full},
+		{400, "QuotaExceeded", backend.Full},
+		{400, "StorageQuotaExceeded", backend.Full},
+		{400, "InsufficientServicePermissions", backend.Forbidden},
+		{401, "NotAuthenticated", backend.Unauthorized},
+		{403, "NotAllowed", backend.Forbidden},
+		{403, "BucketIsReadonly", backend.Forbidden},
+		{404, "NotAuthorizedOrNotFound", backend.NotFound},
+		{404, "ObjectNotFound", backend.NotFound},
+		{404, "BucketNotFound", backend.Unavailable}, // it has answered a moment ago
+		{404, "UploadNotFound", backend.NotFound},
+		{405, "MethodNotAllowed", backend.Invalid},
+		{408, "RequestTimeout", backend.Timeout},
+		{409, "IncorrectState", backend.Busy},
+		{409, "LockConflict", backend.Busy},
+		{409, "ConcurrentObjectUpdate", backend.Busy},
+		{409, "InvalidatedRetryToken", backend.Invalid},
+		{409, "BucketNotEmpty", backend.Invalid},
+		{409, "NotRestored", backend.Invalid},
+		{409, "NoEtagMatch", backend.Changed},
+		{411, "ContentLengthRequired", backend.Invalid},
+		{412, "IfMatchFailed", backend.Changed},
+		{412, "IfNoneMatchFailed", backend.Exists},
+		{412, "NoEtagMatch", backend.Changed},
+		{413, "RequestEntityTooLarge", backend.Invalid},
+		{416, "InvalidRange", backend.Changed},
+		{428, "IfMatchRequired", backend.Invalid},
+		{429, "TooManyRequests", backend.Throttled},
+		{500, "InternalServerError", backend.Unavailable},
+		{501, "NotImplemented", backend.Unsupported},
+		{502, "BadGateway", backend.Unavailable},
+		{503, "ServiceUnavailable", backend.Unavailable},
+		{504, "GatewayTimeout", backend.Unavailable},
+		{507, "InsufficientStorage", backend.Full},
+	} {
+		w.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Operation: "DeleteObject"}, Effect: ocisim.Effect{Status: c.status, Code: c.code}})
+		requests := w.sim.Log().Count("DeleteObject")
+		// The name and the message of the error must not matter.
+		err := s.Delete(t.Context(), backend.Object{Key: "timeout-404-not found-circuit breaker is open"})
+		w.sim.Faults().Reset()
+		var e *backend.Error
+		if !errors.As(err, &e) || e.Kind != c.kind || e.RequestID == "" || codeOf(err) != c.code || strings.Contains(err.Error(), "Troubleshooting") {
+			t.Errorf("%d %s: %q %v, want %q", c.status, c.code, backend.KindOf(err), err, c.kind)
+		}
+		if n := w.sim.Log().Count("DeleteObject") - requests; n != 1 {
+			t.Errorf("%d %s: %d requests", c.status, c.code, n)
+		}
+	}
+}
+
+// TestKindWithoutABody is about HEAD and about answers that are not OCI's.
+func TestKindWithoutABody(t *testing.T) {
+	for _, c := range []struct {
+		status   int
+		fromOCI  bool
+		kind     backend.Kind
+		location string
+	}{
+		{401, true, backend.Unauthorized, ""},
+		{404, true, backend.NotFound, ""},
+		{412, true, backend.Changed, ""},
+		{429, true, backend.Throttled, ""},
+		{503, true, backend.Unavailable, ""},
+		{502, false, backend.Offline, ""},
+		{302, false, backend.Offline, "https://login.example/"},
+		{200, false, backend.Unavailable, ""}, // no etag
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if c.fromOCI {
+				rw.Header().Set("opc-request-id", "id")
+			}
+			if c.location != "" {
+				rw.Header().Set("Location", c.location)
+			}
+			rw.WriteHeader(c.status)
+		}))
+		s := bareProvider(t, server.URL)
+		_, err := s.Stat(t.Context(), "k")
+		if backend.KindOf(err) != c.kind || strings.Contains(err.Error(), "parse json") {
+			t.Errorf("%d: %q %v, want %q", c.status, backend.KindOf(err), err, c.kind)
+		}
+		server.Close()
+	}
+}
+
+// bareProvider returns a container at an endpoint that is not a simulator.
+func bareProvider(t testing.TB, endpoint string) backend.Storage {
+	t.Helper()
+	key := testKey()
+	p, err := New(Config{
+		TenancyOCID: "ocid1.tenancy.oc1..a", UserOCID: "ocid1.user.oc1..a", Fingerprint: fingerprintOf(key), Region: "us-phoenix-1",
+		PrivateKeyPath: writeKey(t, key), Endpoint: endpoint,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	s, _, err := p.Open(backend.Location{Scheme: scheme, Path: "ns/b/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+type timeoutError struct{}
+
+func (timeoutError) Error() string { return "some timeout" }
+func (timeoutError) Timeout() bool { return true }
+
+func TestKindOfTransport(t *testing.T) {
+	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
+	read := func(err error) error {
+		return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", err)}
+	}
+	for name, c := range map[string]struct {
+		err  error
+		kind backend.Kind
+	}{
+		"refused":       {dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)), backend.Offline},
+		"reset":         {read(syscall.ECONNRESET), backend.Offline},
+		"pipe":          {read(syscall.EPIPE), backend.Offline},
+		"timed out":     {read(syscall.ETIMEDOUT), backend.Offline},
+		"no network":    {dial(os.NewSyscallError("connect", syscall.ENETUNREACH)), backend.Offline},
+		"no host":       {dial(os.NewSyscallError("connect", syscall.EHOSTUNREACH)), backend.Offline},
+		"dial timeout":  {dial(timeoutError{}), backend.Offline},
+		"dns":           {&net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}, backend.Offline},
+		"eof":           {io.EOF, backend.Offline},
+		"cut":           {io.ErrUnexpectedEOF, backend.Offline},
+		"closed":        {net.ErrClosed, backend.Offline},
+		"no answer":     {timeoutError{}, backend.Timeout},
+		"write stalled": {&net.OpError{Op: "write", Net: "tcp", Err: os.ErrDeadlineExceeded}, backend.Timeout},
+		"stalled":       {errStalled, backend.Timeout},
+		"authority":     {x509.UnknownAuthorityError{}, backend.Invalid},
+		"host name":     {x509.HostnameError{Certificate: &x509.Certificate{}, Host: "x"}, backend.Invalid},
+		"expired":       {x509.CertificateInvalidError{Reason: x509.Expired}, backend.Invalid},
+		"other":         {errors.New("http: server closed idle connection"), backend.Offline},
+	} {
+		err := failure(t.Context(), "stat", "k", nil, &url.Error{Op: "Get", URL: "http://x", Err: fmt.Errorf("wrapped: %w", c.err)})
+		if err.Kind != c.kind || strings.Contains(err.Error(), "http://x") {
+			t.Errorf("%s: %q %v, want %q", name, err.Kind, err, c.kind)
+		}
+	}
+	if err := failure(t.Context(), "stat", "k", nil, errors.New("cannot marshal")); err.Kind != backend.Invalid {
+		t.Errorf("a request that cannot be made: %q", err.Kind)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := failure(ctx, "stat", "k", nil, io.EOF); err.Kind != backend.Canceled || !errors.Is(err, context.Canceled) {
+		t.Errorf("ended context: %q %v", err.Kind, err)
+	}
+}
+
+func TestRefusedConnectionIsOffline(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	if _, err := bareProvider(t, server.URL).Stat(t.Context(), "k"); !errors.Is(err, backend.Offline) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestManyFailuresOpenNoCircuitBreaker(t *testing.T) {
+	w := newWorld(t, ocisim.Options{})
+	s := w.storage(t, "archive")
+	w.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Times: 30}, Effect: ocisim.Effect{Status: 503}})
+	for range 30 {
+		if err := s.Delete(t.Context(), backend.Object{Key: "k"}); !errors.Is(err, backend.Unavailable) {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Put(t.Context(), "k", nil, backend.PutOptions{}); err != nil {
+		t.Errorf("after thirty failures: %v", err)
+	}
+}
+
+func TestClockSkewIsNamed(t *testing.T) {
+	for skew, want := range map[time.Duration]string{
+		-7 * time.Minute: "your clock is 7m0s ahead",
+		+7 * time.Minute: "your clock is 7m0s behind",
+	} {
+		w := newWorld(t, ocisim.Options{Clock: ocisim.NewManualClock(time.Now().Add(skew))})
+		err := w.storage(t, "archive").Delete(t.Context(), backend.Object{Key: "k"})
+		text := strings.NewReplacer("7m1s", "7m0s", "6m59s", "7m0s").Replace(fmt.Sprint(err))
+		if !errors.Is(err, backend.Unauthorized) || !strings.Contains(text, want) {
+			t.Errorf("clock of the service off by %s: %v", skew, err)
+		}
+	}
+	w := newWorld(t, ocisim.Options{})
+	w.config.UserOCID += "x"
+	err := w.storage(t, "archive").Delete(t.Context(), backend.Object{Key: "k"})
+	if !errors.Is(err, backend.Unauthorized) || !strings.Contains(err.Error(), "check tenancy, user") {
+		t.Errorf("unknown user: %v", err)
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Duration{
+		"": 0, "7": 7 * time.Second, "-1": 0, "soon": 0, "99999999999999": 0,
+		"Wed, 01 May 2024 12:00:30 GMT": 30 * time.Second,
+		"Wed, 01 May 2024 11:00:30 GMT": 0,
+	} {
+		if got := retryAfter(http.Header{"Retry-After": {text}}, now); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+	h := http.Header{"Retry-After": {"Wed, 01 May 2024 12:00:30 GMT"}, "Date": {"Wed, 01 May 2024 12:00:10 GMT"}}
+	if got := retryAfter(h, now); got != 20*time.Second {
+		t.Errorf("by the service's clock: %s", got)
+	}
+}
