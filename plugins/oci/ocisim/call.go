@@ -1,6 +1,7 @@
 package ocisim
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -33,6 +34,7 @@ type call struct {
 	length  int64     // of content
 	sent    int64     // bytes of the answer's body that went out
 	aborted bool      // the connection was cut instead of an answer
+	reset   bool      // the server is to reset the stream, because there is no connection to cut
 }
 
 // query returns a parameter of the URL, "" if absent.
@@ -142,9 +144,9 @@ func (c *call) send() {
 	if c.r.Method == http.MethodHead || length == 0 {
 		return
 	}
-	var body io.Reader = c.content
+	body := c.content
 	if body == nil {
-		body = strings.NewReader(string(c.out))
+		body = bytes.NewReader(c.out)
 	}
 	if file, ok := body.(io.WriterTo); ok && c.fault == nil {
 		c.sent, _ = file.WriteTo(c.w) // an error is the client's: it went away
@@ -167,7 +169,7 @@ func (c *call) drain() {
 
 func (c *call) closeContent() {
 	if closer, ok := c.content.(io.Closer); ok {
-		closer.Close()
+		_ = closer.Close() // of files that were only read
 	}
 	c.content = nil
 }

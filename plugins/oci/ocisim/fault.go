@@ -18,7 +18,7 @@ type Match struct {
 	Operation   string  // name in the SDK, such as UploadPart
 	Method      string  // GET, PUT, ...
 	Path        string  // part of the escaped path
-	Query       string  // part of the raw query, such as uploadPartNum=3
+	Query       string  // part of the raw query between two &, such as &uploadPartNum=3&
 	Nth         int     // only the nth request that the fields above select, counting from 1; 0 is every one
 	Probability float64 // 0 is always; the choice follows from Seed alone
 	Seed        uint64
@@ -118,7 +118,7 @@ func (r *rule) strikes(c *call, free bool) bool {
 	if m.Operation != "" && m.Operation != c.op.name || m.Method != "" && m.Method != c.r.Method {
 		return false
 	}
-	if !strings.Contains(c.r.URL.EscapedPath(), m.Path) || !strings.Contains(c.r.URL.RawQuery, m.Query) {
+	if !strings.Contains(c.r.URL.EscapedPath(), m.Path) || !strings.Contains("&"+c.r.URL.RawQuery+"&", m.Query) {
 		return false
 	}
 	r.seen++

@@ -104,11 +104,11 @@ func (c *call) cut(reset bool) {
 			if reset {
 				setReset(conn)
 			}
-			conn.Close()
+			_ = conn.Close() // it is to end, one way or another
 			return
 		}
 	}
-	panic(http.ErrAbortHandler) // HTTP/2: the server resets the stream
+	c.reset = true // HTTP/2: there is a stream to reset instead
 }
 
 // setReset makes Close send a reset.
@@ -117,7 +117,7 @@ func setReset(conn net.Conn) {
 		conn = wrapped.NetConn()
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		tcp.SetLinger(0)
+		_ = tcp.SetLinger(0) // fails only on closed connections
 	}
 }
 

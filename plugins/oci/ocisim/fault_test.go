@@ -3,8 +3,10 @@ package ocisim
 import (
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
@@ -79,8 +81,8 @@ func TestFaultMatching(t *testing.T) {
 		{Match{Operation: "HeadObject"}, "o", "----"},
 		{Match{Path: "/o/par"}, "part", "XXXX"},
 		{Match{Path: "/o/par"}, "o", "----"},
-		{Match{Query: "versionId=vo"}, "o", "XXXX"},
-		{Match{Query: "versionId=vx"}, "o", "----"},
+		{Match{Query: "&versionId=vo&"}, "o", "XXXX"},
+		{Match{Query: "&versionId=vo&"}, "ox", "----"},
 		{Match{Nth: 3}, "o", "--X-"},
 		{Match{Times: 2}, "o", "XX--"},
 		{Match{Probability: 0.5, Seed: 1}, "o", ""},
@@ -176,6 +178,48 @@ func TestFaultEndsConnection(t *testing.T) {
 		}
 		b.must(conn.Close())
 	}
+}
+
+// TestFaultHTTP2: there is no connection to cut off, but the request must fail all the same.
+func TestFaultHTTP2(t *testing.T) {
+	b := newTestbed(t, Options{})
+	par := b.createPAR(b.bucket("b"), "ObjectReadWrite", "o")
+	b.put(str("b"), "o", "content")
+	web := httptest.NewUnstartedServer(b.Server)
+	web.EnableHTTP2 = true
+	web.Config.ErrorLog = log.New(io.Discard, "", 0)
+	web.StartTLS()
+	defer web.Close()
+	client := web.Client()
+	defer client.CloseIdleConnections()
+	resp, err := client.Get(web.URL + *par.AccessUri)
+	b.must(err)
+	text, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	b.must(err)
+	equal(t, "protocol and content", resp.Proto+" "+string(text), "HTTP/2.0 content")
+	for _, e := range []Effect{{ResetBefore: true}, {ResetAfter: true}, {TruncateAt: 3}} {
+		b.Faults().Reset()
+		b.Faults().Add(Fault{Match{}, e})
+		resp, err := client.Get(web.URL + *par.AccessUri)
+		if err == nil {
+			_, err = io.ReadAll(resp.Body)
+			resp.Body.Close()
+		}
+		if err == nil {
+			t.Errorf("%+v: no error", e)
+		}
+	}
+	b.Faults().Reset()
+	b.Faults().Add(Fault{Match{}, Effect{ResetRequestAt: 100}})
+	r, err := http.NewRequestWithContext(b.ctx, "PUT", web.URL+*par.AccessUri, strings.NewReader(strings.Repeat("x", 1000)))
+	b.must(err)
+	if resp, err := client.Do(r); err == nil {
+		resp.Body.Close()
+		t.Errorf("got %s, want an error", resp.Status)
+	}
+	b.Faults().Reset()
+	equal(t, "content", b.get(str("b"), "o"), "content")
 }
 
 // find looks the object up in the simulator itself.

@@ -16,12 +16,11 @@ const (
 	maxParts    = 10000
 )
 
-// objectStorageState is the part of object storage that the state keeps: all but objects and uploads.
+// objectStorageState is the part of object storage that the state keeps: all but objects, uploads and copies.
 type objectStorageState struct {
 	DefaultS3Compartment    string
 	DefaultSwiftCompartment string
 	Buckets                 map[string]*bucket // by name
-	Copies                  map[string]*copyRequest
 }
 
 // objectStorageOperations is the table of what is served. Order does not matter.
@@ -52,7 +51,7 @@ func objectStorageOperations() []operation {
 		{name: "ListObjects", method: "GET", pattern: b + "/o", fn: listObjects},
 
 		{name: "RenameObject", method: "POST", pattern: b + "/actions/renameObject", fn: renameObject, keeps: true},
-		{name: "CopyObject", method: "POST", pattern: b + "/actions/copyObject", fn: copyObject},
+		{name: "CopyObject", method: "POST", pattern: b + "/actions/copyObject", fn: copyObject, keeps: true},
 		{name: "BatchDeleteObjects", method: "POST", pattern: b + "/actions/batchDeleteObjects", fn: batchDeleteObjects, keeps: true},
 		{name: "RestoreObjects", method: "POST", pattern: b + "/actions/restoreObjects", fn: restoreObjects, keeps: true},
 		{name: "UpdateObjectStorageTier", method: "POST", pattern: b + "/actions/updateObjectStorageTier", fn: updateObjectStorageTier, keeps: true},
@@ -81,7 +80,7 @@ func objectStorageOperations() []operation {
 		{name: "GetWorkRequest", method: "GET", pattern: "/workRequests/{id}", fn: getCopy},
 		{name: "ListWorkRequestLogs", method: "GET", pattern: "/workRequests/{id}/logs", fn: listCopyLogs},
 		{name: "ListWorkRequestErrors", method: "GET", pattern: "/workRequests/{id}/errors", fn: listCopyErrors},
-		{name: "CancelWorkRequest", method: "DELETE", pattern: "/workRequests/{id}", fn: cancelCopy},
+		{name: "CancelWorkRequest", method: "DELETE", pattern: "/workRequests/{id}", fn: cancelCopy, keeps: true},
 	}
 	ops = append(ops, refusedOperations(b)...)
 	for i := range ops {
@@ -148,7 +147,7 @@ func updateNamespaceMetadata(c *call) error {
 		if change.from == nil {
 			continue
 		}
-		if err := checkCompartment(*change.from); err != nil {
+		if err := c.s.ownCompartment(*change.from); err != nil {
 			return err
 		}
 		*change.to = *change.from
@@ -158,10 +157,15 @@ func updateNamespaceMetadata(c *call) error {
 
 // namespace checks that the request is for the namespace of the tenancy.
 func (c *call) namespace() error {
-	if ns := c.vars["ns"]; ns != c.s.state.Namespace {
-		return fail(404, "NamespaceNotFound", "You do not have authorization to perform this request, or the requested resource could not be found: namespace %q.", ns)
+	if c.vars["ns"] != c.s.state.Namespace {
+		return errNamespaceNotFound()
 	}
 	return nil
+}
+
+// errNamespaceNotFound is what OCI says of a namespace, and also of a compartment, that is not there.
+func errNamespaceNotFound() error {
+	return fail(404, "NamespaceNotFound", "You do not have authorization to perform this request, or the requested resource could not be found.")
 }
 
 // findBucket returns the bucket that the path names; a request without a signature must also have the right to what it wants.
@@ -239,12 +243,15 @@ func consistsOf(text, others string) bool {
 	return true
 }
 
-// checkCompartment checks the form of an OCID. Whether the compartment exists is not checked.
-func checkCompartment(id string) error {
+// ownCompartment checks the OCID of a compartment, which must be one of the tenancy. The caller holds s.mu.
+func (s *Server) ownCompartment(id string) error {
 	parts := strings.Split(id, ".")
 	kind := len(parts) > 1 && (parts[1] == "tenancy" || parts[1] == "compartment")
 	if len(parts) < 5 || parts[0] != "ocid1" || !kind || !consistsOf(id, ".-_") {
 		return fail(400, "InvalidCompartmentId", "The compartment id %q is not valid", id)
+	}
+	if id != s.state.Tenancy && s.state.Identity.Compartments[id] == nil {
+		return errNamespaceNotFound()
 	}
 	return nil
 }

@@ -124,7 +124,7 @@ func listBuckets(c *call) error {
 		return err
 	}
 	compartment := c.query("compartmentId")
-	if err := checkCompartment(compartment); err != nil {
+	if err := c.s.ownCompartment(compartment); err != nil {
 		return err
 	}
 	var found []*bucket
@@ -188,7 +188,7 @@ func (s *Server) newBucket(name, compartment, creator string) (*bucket, error) {
 	if !isBucketName(name) {
 		return nil, fail(400, "InvalidBucketName", "The bucket name '%s' may have letters, digits, dot, hyphen and underscore only", name)
 	}
-	if err := checkCompartment(compartment); err != nil {
+	if err := s.ownCompartment(compartment); err != nil {
 		return nil, err
 	}
 	if s.state.ObjectStorage.Buckets[name] != nil {
@@ -216,9 +216,6 @@ func (s *Server) seedBucket(name, compartment string) error {
 	}
 	return err
 }
-
-// hasBucket tells whether there is a bucket of this name. The caller holds s.mu.
-func (s *Server) hasBucket(name string) bool { return s.state.ObjectStorage.Buckets[name] != nil }
 
 func getBucket(c *call) error {
 	b, err := c.findBucket()
@@ -257,7 +254,7 @@ func updateBucket(c *call) error {
 		return fail(409, "BucketAlreadyExists", "The bucket '%s' already exists", *in.Name)
 	}
 	if in.CompartmentID != nil {
-		if err := checkCompartment(*in.CompartmentID); err != nil {
+		if err := c.s.ownCompartment(*in.CompartmentID); err != nil {
 			return err
 		}
 	}

@@ -13,14 +13,15 @@ import (
 )
 
 func TestNamespace(t *testing.T) {
-	b := newTestbed(t, Options{Namespace: "axdemo"})
+	b := newTestbed(t, Options{Namespace: "axdemo", Seed: &Seed{Compartments: []SeedCompartment{{Path: "team"}}}})
 	resp, err := b.OS.GetNamespace(b.ctx, objectstorage.GetNamespaceRequest{})
 	b.must(err)
 	equal(t, "namespace", *resp.Value, "axdemo")
 	meta, err := b.OS.GetNamespaceMetadata(b.ctx, objectstorage.GetNamespaceMetadataRequest{NamespaceName: b.ns})
 	b.must(err)
 	equal(t, "S3 compartment", *meta.DefaultS3CompartmentId, b.Tenancy())
-	other := strings.Replace(b.Tenancy(), "tenancy", "compartment", 1)
+	other, err := b.CompartmentID("team")
+	b.must(err)
 	up, err := b.OS.UpdateNamespaceMetadata(b.ctx, objectstorage.UpdateNamespaceMetadataRequest{NamespaceName: b.ns,
 		UpdateNamespaceMetadataDetails: objectstorage.UpdateNamespaceMetadataDetails{DefaultS3CompartmentId: &other}})
 	b.must(err)
@@ -50,6 +51,8 @@ func TestBuckets(t *testing.T) {
 	}
 	_, err = create("second", "prod")
 	b.fails(err, 400, "InvalidCompartmentId")
+	_, err = create("second", namedOCID("compartment", "", "nowhere"))
+	b.fails(err, 404, "NamespaceNotFound")
 
 	update := func(d objectstorage.UpdateBucketDetails, ifMatch *string) (objectstorage.UpdateBucketResponse, error) {
 		return b.OS.UpdateBucket(b.ctx, objectstorage.UpdateBucketRequest{NamespaceName: b.ns, BucketName: str("first"), IfMatch: ifMatch, UpdateBucketDetails: d})

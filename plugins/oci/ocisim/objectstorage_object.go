@@ -2,7 +2,6 @@ package ocisim
 
 import (
 	"errors"
-	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -181,13 +180,7 @@ func (s *Server) putObjectFile(bucket, name, path string, meta map[string]string
 	if err := checkObjectName(name); err != nil {
 		return err
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	rec := &received{segment: segment{File: newUUID()}}
-	err = s.store.fill(rec, io.Discard, f, digests{md5: !s.skipMD5})
-	f.Close()
+	rec, err := s.store.measure(path, digests{md5: !s.skipMD5})
 	if err != nil {
 		return err
 	}

@@ -108,7 +108,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	c.requestID = c.newRequestID()
 	c.entry = s.log.begin(c, s.clock.Now())
-	defer func() { s.log.end(c.entry, c.sent, s.clock.Now()) }()
+	defer func() {
+		s.log.end(c.entry, c.sent, s.clock.Now())
+		if c.reset {
+			panic(http.ErrAbortHandler) // net/http offers no other way
+		}
+	}()
 	if c.fault = s.faults.pick(c); c.fault != nil {
 		s.log.struck(c.entry)
 		if !c.applyBefore() {

@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// store keeps the objects and open uploads of all buckets: what is known of them in memory and in a journal, their bytes in
+// store keeps the objects and open uploads of all buckets, and the copies between them: what is known of them in memory and in a journal, their bytes in
 // files. Every method but receive and discard requires that the caller holds Server.mu.
 type store struct {
 	dir     string
 	journal *os.File
 	lines   int // in the journal
 	buckets map[string]*contents
+	copies  map[string]*copyRequest
 	files   map[string]int // how many objects, parts and readers use a file
 	windows sync.Pool      // of *[]byte, through which object data passes
 }
@@ -95,7 +96,7 @@ type part struct {
 
 // change is one line of the journal: all of it happens, or nothing.
 type change struct {
-	Bucket string   `json:"bucket"` // its OCID, so that a bucket of the same name does not inherit
+	Bucket string   `json:"bucket,omitempty"` // its OCID, so that a bucket of the same name does not inherit
 	Put    *object  `json:"put,omitempty"`
 	Delete []string `json:"delete,omitempty"`
 	Begin  *upload  `json:"begin,omitempty"`
@@ -103,6 +104,8 @@ type change struct {
 	Part   *part    `json:"part,omitempty"`
 	End    bool     `json:"end,omitempty"`
 	Drop   bool     `json:"drop,omitempty"` // the whole bucket
+
+	Copy *copyRequest `json:"copy,omitempty"` // of no bucket, unless Put is set as well
 }
 
 // bucket returns the contents of a bucket, creating them if need be.
@@ -125,6 +128,12 @@ func (st *store) do(c change) error {
 }
 
 func (st *store) apply(c change) {
+	if c.Copy != nil {
+		st.copies[c.Copy.ID] = c.Copy
+		if c.Put == nil {
+			return
+		}
+	}
 	if c.Drop {
 		delete(st.buckets, c.Bucket) // only empty buckets are dropped
 		return

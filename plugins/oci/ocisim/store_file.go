@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
@@ -43,6 +44,17 @@ func (st *store) receive(body io.Reader, want digests) (*received, error) {
 		return nil, err
 	}
 	return rec, nil
+}
+
+// measure hashes a file that is not in the store, and gives it the name that it will have there.
+func (st *store) measure(path string, want digests) (*received, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	rec := &received{segment: segment{File: newUUID()}}
+	return rec, st.fill(rec, io.Discard, f, want)
 }
 
 // fill copies body to f and fills in rec.
@@ -146,9 +158,11 @@ func (r *objectReader) Read(p []byte) (int, error) {
 // WriteTo lets the kernel copy files to a connection where it can.
 func (r *objectReader) WriteTo(w io.Writer) (sent int64, err error) {
 	for {
-		if err := r.next(); err == io.EOF {
+		err := r.next()
+		if errors.Is(err, io.EOF) {
 			return sent, nil
-		} else if err != nil {
+		}
+		if err != nil {
 			return sent, err
 		}
 		n, err := io.CopyN(w, r.open, r.queue[0].n)
@@ -183,7 +197,7 @@ func (r *objectReader) next() error {
 
 func (r *objectReader) closeFile() {
 	if r.open != nil {
-		r.open.Close()
+		_ = r.open.Close() // only read
 		r.open = nil
 	}
 }

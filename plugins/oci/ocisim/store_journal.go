@@ -17,7 +17,7 @@ func openStore(dir string) (*store, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
 		return nil, err
 	}
-	st := &store{dir: dir, buckets: map[string]*contents{}, files: map[string]int{}}
+	st := &store{dir: dir, buckets: map[string]*contents{}, copies: map[string]*copyRequest{}, files: map[string]int{}}
 	if err := st.replay(); err != nil {
 		return nil, err
 	}
@@ -62,6 +62,11 @@ func (st *store) compact() error {
 	enc := json.NewEncoder(&out)
 	st.lines = 0
 	add := func(c change) error { st.lines++; return enc.Encode(c) }
+	for _, w := range st.copies {
+		if err := add(change{Copy: w}); err != nil {
+			return err
+		}
+	}
 	for id, b := range st.buckets {
 		for _, name := range b.names {
 			if err := add(change{Bucket: id, Put: b.objects[name]}); err != nil {

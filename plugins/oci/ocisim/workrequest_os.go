@@ -76,11 +76,9 @@ func copyObject(c *call) error {
 		return err
 	}
 	w := &copyRequest{ID: newUUID(), CompartmentID: b.CompartmentID, Status: "ACCEPTED", Accepted: c.s.now(), SourceBucket: b.Name, Details: d}
-	st := &c.s.state.ObjectStorage
-	if st.Copies == nil {
-		st.Copies = map[string]*copyRequest{}
+	if err := c.s.store.do(change{Copy: w}); err != nil {
+		return err
 	}
-	st.Copies[w.ID] = w
 	c.s.scheduleCopy(w)
 	c.header.Set("opc-work-request-id", w.ID)
 	return c.empty(http.StatusAccepted)
@@ -88,19 +86,21 @@ func copyObject(c *call) error {
 
 // scheduleCopy arranges the states that are still to come. The caller holds s.mu.
 func (s *Server) scheduleCopy(w *copyRequest) {
+	id := w.ID
 	s.after(s.timings.Copy/2, func() {
-		if w.Status == "ACCEPTED" {
+		if w := s.store.copies[id]; w.Status == "ACCEPTED" {
 			now := s.now()
 			w.Status, w.Started, w.Percent = "IN_PROGRESS", &now, 50
 			w.log("Created upload COPY_" + w.ID)
+			_ = s.store.do(change{Copy: w}) // if it cannot be kept, a restart begins it anew
 		}
 	})
-	s.after(s.timings.Copy, func() { s.finishCopy(w) })
+	s.after(s.timings.Copy, func() { s.finishCopy(s.store.copies[id]) })
 }
 
 // resumeCopies takes up copies that the last process left. The caller holds s.mu.
 func (s *Server) resumeCopies() {
-	for _, w := range s.state.ObjectStorage.Copies {
+	for _, w := range s.store.copies {
 		if w.Finished == nil {
 			s.scheduleCopy(w)
 		}
@@ -116,19 +116,24 @@ func (s *Server) finishCopy(w *copyRequest) {
 		return
 	}
 	now := s.now()
-	w.Finished = &now
-	if err := s.carryOut(w); err != nil {
-		e := asAPIError(err)
-		w.Status = "FAILED"
-		w.Errors = append(w.Errors, copyMessage{Code: e.Code, Message: e.Message, Time: now})
+	if w.Started == nil { // two timers of a busy process may come in any order
+		w.Started = &now
+	}
+	done := *w
+	done.Status, done.Percent, done.Finished = "COMPLETED", 100, &now
+	done.log("Successfully copied object.")
+	err := s.carryOut(w, change{Copy: &done})
+	if err == nil {
 		return
 	}
-	w.Status, w.Percent = "COMPLETED", 100
-	w.log("Successfully copied object.")
+	e := asAPIError(err)
+	w.Status, w.Finished = "FAILED", &now
+	w.Errors = append(w.Errors, copyMessage{Code: e.Code, Message: e.Message, Time: now})
+	_ = s.store.do(change{Copy: w}) // if it cannot be kept, a restart tries again
 }
 
-// carryOut makes the copy. It shares the files of the source.
-func (s *Server) carryOut(w *copyRequest) error {
+// carryOut makes the copy, together with the change that says so. It shares the files of the source.
+func (s *Server) carryOut(w *copyRequest, done change) error {
 	d := &w.Details
 	from, err := s.findBucket(w.SourceBucket)
 	if err != nil {
@@ -165,7 +170,7 @@ func (s *Server) carryOut(w *copyRequest) error {
 	if d.DestinationObjectStorageTier != "" {
 		o.Tier, _ = matchTier(d.DestinationObjectStorageTier) // checked when the copy was accepted
 	}
-	return s.replaceObject(to, &o, change{})
+	return s.replaceObject(to, &o, done)
 }
 
 func (s *Server) copyAnswer(w *copyRequest) map[string]any {
@@ -187,7 +192,7 @@ func (s *Server) copyAnswer(w *copyRequest) map[string]any {
 }
 
 func (c *call) findCopy() (*copyRequest, error) {
-	if w := c.s.state.ObjectStorage.Copies[c.vars["id"]]; w != nil {
+	if w := c.s.store.copies[c.vars["id"]]; w != nil {
 		return w, nil
 	}
 	return nil, fail(404, "NotAuthorizedOrNotFound", "The work request '%s' was not found", c.vars["id"])
@@ -204,11 +209,11 @@ func getCopy(c *call) error {
 
 func listCopies(c *call) error {
 	compartment := c.query("compartmentId")
-	if err := checkCompartment(compartment); err != nil {
+	if err := c.s.ownCompartment(compartment); err != nil {
 		return err
 	}
 	var found []*copyRequest
-	for _, w := range c.s.state.ObjectStorage.Copies {
+	for _, w := range c.s.store.copies {
 		if w.CompartmentID == compartment {
 			found = append(found, w)
 		}
@@ -258,6 +263,10 @@ func cancelCopy(c *call) error {
 		return fail(409, "NotCancelable", "The work request '%s' is %s and cannot be cancelled", w.ID, w.Status)
 	}
 	now := c.s.now()
-	w.Status, w.Finished = "CANCELED", &now
+	cancelled := *w
+	cancelled.Status, cancelled.Finished = "CANCELED", &now
+	if err := c.s.store.do(change{Copy: &cancelled}); err != nil {
+		return err
+	}
 	return c.empty(http.StatusAccepted)
 }
