@@ -13,6 +13,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
+
+	"github.com/hyperexport/hyperexport/pkg/event/sink"
 )
 
 // The rules of all output:
@@ -32,6 +34,7 @@ type app struct {
 
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	talk           atomic.Pointer[sink.Bar] // stands at the bottom of stderr while it is set
 	env            func(string) (string, bool)
 	now            func() time.Time
 	parser         *kong.Kong
@@ -48,6 +51,15 @@ func newApp() *app {
 func (a *app) getenv(name string) string {
 	v, _ := a.env(name)
 	return v
+}
+
+// say writes a line to stderr, above the bar if there is one.
+func (a *app) say(format string, args ...any) {
+	var w io.Writer = a.stderr
+	if bar := a.talk.Load(); bar != nil {
+		w = bar
+	}
+	fmt.Fprintf(w, format+"\n", args...)
 }
 
 // terminal returns the terminal that w is, if it is one that understands escape codes.

@@ -81,7 +81,7 @@ func (a *app) watchSignals() (stop func()) {
 					os.Exit(signalCode(s))
 				}
 				a.signal.Store(int32(signalCode(s)))
-				fmt.Fprintf(a.stderr, "hyperexport: %s: stopping; what is done is kept. Again to stop at once\n", s)
+				a.say("hyperexport: %s: stopping, what is done is kept; once more stops at once", s)
 				a.cancel()
 			case <-done:
 				return

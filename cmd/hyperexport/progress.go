@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"golang.org/x/term"
 
 	"github.com/hyperexport/hyperexport/internal/human"
@@ -21,7 +19,11 @@ func (a *app) progress(kind string) (event.Sink, func()) {
 	switch kind {
 	case "bar":
 		bar := sink.NewBar(a.stderr, sink.BarOptions{Size: a.size, NoColor: !a.color(a.stderr)})
-		return bar.Sink(), func() { _ = bar.Close() } // what cannot be shown is in the report
+		a.talk.Store(bar)
+		return bar.Sink(), func() {
+			_ = bar.Close() // what could not be shown is in the report
+			a.talk.Store(nil)
+		}
 	case "plain":
 		plain := sink.NewPlain(a.stderr, sink.PlainOptions{})
 		return plain.Sink(), func() { _ = plain.Close() }
@@ -48,7 +50,7 @@ func (a *app) size() (width, height int) {
 func (a *app) retryTalk() event.Sink {
 	return func(e event.Event) {
 		if r, ok := e.Body.(event.Retrying); ok {
-			fmt.Fprintf(a.stderr, "hyperexport: %s: %s; again in %s\n", r.Op, r.Err, human.Duration(r.Wait))
+			a.say("hyperexport: %s: %s; again in %s", r.Op, r.Err, human.Duration(r.Wait))
 		}
 	}
 }

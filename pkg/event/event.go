@@ -68,7 +68,7 @@ type (
 		Done  int64  `json:"done"`
 		Total int64  `json:"total"`
 	}
-	// StepEnded says how a step ended: done, skipped, failed, or not run because a step it needs failed.
+	// StepEnded says how a step ended: done, skipped, failed, interrupted, or not_run because a step it needs failed.
 	StepEnded struct {
 		Outcome string        `json:"outcome"`
 		Bytes   int64         `json:"bytes"` // moved in this run
@@ -81,7 +81,7 @@ type (
 		Bytes  int64 `json:"bytes"`
 		Resume int64 `json:"resume"` // bytes of it that an earlier run has already moved
 	}
-	// ItemEnded says how an object's transfer ended: done, skipped, deleted or failed.
+	// ItemEnded says how an object's transfer ended: done, skipped, deleted, failed or interrupted.
 	ItemEnded struct {
 		Outcome  string `json:"outcome"`
 		Bytes    int64  `json:"bytes"`

@@ -126,7 +126,10 @@ func (e *Engine) Copy(ctx context.Context, from, to Ref, o CopyOptions) (Result,
 	e.events.Emit(o.Step, o.Item, event.ItemStarted{Bytes: src.Size, Resume: reused})
 	res, err := e.copyObject(ctx, from, to, src, info, o)
 	ended := event.ItemEnded{Outcome: "done", Bytes: res.Moved, Checksum: string(res.Checksum)}
-	if err != nil {
+	switch {
+	case ctx.Err() != nil && err != nil:
+		ended.Outcome = "interrupted"
+	case err != nil:
 		ended = event.ItemEnded{Outcome: "failed", Bytes: res.Moved, Err: err.Error()}
 	}
 	e.events.Emit(o.Step, o.Item, ended)

@@ -108,9 +108,12 @@ func (t *tree) copyOne(ctx context.Context, d Difference) error {
 		err = t.o.Done(d, res)
 	}
 	t.count(func(r *TreeResult) { r.Bytes += res.Moved })
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
 		t.fail(d, err)
-		if stopsTree(ctx, err) {
+		if stopsTree(err) {
 			return err
 		}
 		return nil
@@ -120,12 +123,12 @@ func (t *tree) copyOne(ctx context.Context, d Difference) error {
 }
 
 // stopsTree reports whether the objects that follow would fail in the same way.
-func stopsTree(ctx context.Context, err error) bool {
+func stopsTree(err error) bool {
 	switch backend.KindOf(err) {
 	case backend.Full, backend.Unauthorized, backend.Offline:
 		return true
 	}
-	return ctx.Err() != nil
+	return false
 }
 
 // condition makes the write replace only what the comparison saw, where the destination can check that.
