@@ -61,6 +61,13 @@ func (f *sumsFile) set(name string, sum backend.Checksum) {
 	f.sums[name] = hex.EncodeToString(sum.Bytes())
 }
 
+func (f *sumsFile) has(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, ok := f.sums[name]
+	return ok
+}
+
 // store writes the list under the prefix to. If prune is true, names that are not there any more are left out.
 func (f *sumsFile) store(ctx context.Context, to transfer.Ref, prune bool) error {
 	if prune {

@@ -43,6 +43,7 @@ func (x *Executor) transferTree(ctx context.Context, s plan.Step, p *Progress, f
 		if sums, err = loadSums(ctx, to); err != nil {
 			return Result{}, err
 		}
+		o.Summed = sums.has
 		o.Exclude = append(o.Exclude[:len(o.Exclude):len(o.Exclude)], sumsName)
 	}
 	o.Done = func(d transfer.Difference, r transfer.Result) error {

@@ -68,6 +68,24 @@ func (h *inOrder) sum() backend.Checksum {
 	return backend.NewChecksum(backend.SHA256, h.hash.Sum(nil))
 }
 
+// SHA256 reads the object obj from r and returns its sum.
+func (e *Engine) SHA256(ctx context.Context, r Ref, obj backend.Object) (backend.Checksum, error) {
+	h := sha256.New()
+	buf, err := e.pool.Get(ctx, min(obj.Size, defaultPartSize, e.pool.Limit()))
+	if err != nil {
+		return "", err
+	}
+	defer e.pool.Put(buf)
+	for off := int64(0); off < obj.Size; off += int64(len(buf)) {
+		p := buf[:min(int64(len(buf)), obj.Size-off)]
+		if err := readFull(ctx, r.Storage, obj, p, off); err != nil {
+			return "", sourceError(r, err)
+		}
+		h.Write(p)
+	}
+	return backend.NewChecksum(backend.SHA256, h.Sum(nil)), nil
+}
+
 func sha256Checksum(p []byte) backend.Checksum {
 	sum := sha256.Sum256(p)
 	return backend.NewChecksum(backend.SHA256, sum[:])

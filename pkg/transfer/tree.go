@@ -27,7 +27,11 @@ type TreeOptions struct {
 
 	Checkpoint func(name string) *Checkpoint      // may be nil
 	Note       func(name string, n Note) error    // may be nil
-	Done       func(d Difference, r Result) error // after each object that was copied; may be nil; called by several goroutines at once
+	Done       func(d Difference, r Result) error // after each object that was copied or summed; may be nil; called by several goroutines at once
+
+	// Summed reports whether the SHA-256 of an object that is up to date is known. With SHA256, those of which it is not
+	// are read from the source and handed to Done. nil leaves them out.
+	Summed func(name string) bool
 
 	Step string // for events
 }
@@ -85,6 +89,9 @@ func (t *tree) copyAll(ctx context.Context) error {
 		switch {
 		case d.Action == ActionKeep || t.o.Resuming && d.Dest != nil && UpToDate(*d.Source, *d.Dest):
 			t.count(func(r *TreeResult) { r.Kept++ })
+			if t.o.SHA256 && t.o.Summed != nil && !t.o.Summed(d.Name) {
+				g.Go(func() error { return t.sum(ctx, d) })
+			}
 		case d.Action == ActionRefuse:
 			t.fail(d, &backend.Error{Op: "copy", Key: t.to.Key + d.Name, Kind: backend.Exists,
 				Err: errors.New("it exists and existing: fail is set")})
@@ -120,6 +127,19 @@ func (t *tree) copyOne(ctx context.Context, d Difference) error {
 	}
 	t.count(func(r *TreeResult) { r.Copied++; r.Reused += res.Reused })
 	return nil
+}
+
+// sum computes the SHA-256 of an object that need not be copied.
+func (t *tree) sum(ctx context.Context, d Difference) error {
+	sum, err := t.e.SHA256(ctx, t.from.Join(d.Name), *d.Source)
+	if err == nil && t.o.Done != nil {
+		err = t.o.Done(d, Result{Object: *d.Dest, SHA256: sum})
+	}
+	if err != nil && ctx.Err() == nil {
+		t.fail(d, err)
+		return nil
+	}
+	return err
 }
 
 // stopsTree reports whether the objects that follow would fail in the same way.

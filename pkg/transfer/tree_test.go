@@ -211,3 +211,32 @@ func TestADestinationWrittenByAnotherIsNotOverwritten(t *testing.T) {
 		t.Errorf("overwritten with %q", got)
 	}
 }
+
+func TestObjectsThatAreUpToDateAreSummedOnce(t *testing.T) {
+	src, dst := empty(), empty()
+	src.AddGenerated("big", 9*mib+1, 5)
+	fill(t, src, "small")
+	if _, err := small().CopyTree(t.Context(), ref(src, ""), ref(dst, ""), transfer.TreeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	sums := map[string]backend.Checksum{}
+	var mu sync.Mutex
+	o := transfer.TreeOptions{
+		SHA256: true,
+		Summed: func(name string) bool { return name == "small" },
+		Done: func(d transfer.Difference, r transfer.Result) error {
+			mu.Lock()
+			defer mu.Unlock()
+			sums[d.Name] = r.SHA256
+			return nil
+		},
+	}
+	res, err := small().CopyTree(t.Context(), ref(src, ""), ref(dst, ""), o)
+	if err != nil || res.Kept != 2 || res.Bytes != 0 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	want := backendtest.Sum(backend.SHA256, content(t, src, "big"))
+	if len(sums) != 1 || sums["big"] != want {
+		t.Errorf("%v, want only big with %s", sums, want)
+	}
+}
