@@ -52,13 +52,19 @@ func (c *call) show(etag string, v fields) error {
 	return c.json(200, v)
 }
 
-// find looks up the {id} of the path in one of the state's tables. An id that is no OCID of the kind is a bad
-// parameter; one that is not there is not found.
-func find[T any](c *call, table map[string]T, kind string) (T, error) {
+// isOCID tells whether id has the form of an OCID.
+func isOCID(id string) bool {
+	parts := strings.Split(id, ".")
+	return len(parts) >= 5 && parts[0] == "ocid1" && parts[len(parts)-1] != ""
+}
+
+// find looks up the {id} of the path in one of the state's tables. An id that is no OCID is a bad parameter; one that
+// is not there is not found.
+func find[T any](c *call, table map[string]T) (T, error) {
 	id := c.vars["id"]
 	var none T
-	if !isOCID(id, kind) {
-		return none, fail(400, "InvalidParameter", "Invalid %s OCID: %s", kind, id)
+	if !isOCID(id) {
+		return none, fail(400, "InvalidParameter", "Invalid OCID: %s", id)
 	}
 	found, ok := table[id]
 	if !ok {
@@ -121,7 +127,7 @@ func (c *call) repeated() (*usedToken, error) {
 	return used, nil
 }
 
-// invalidated is the answer to a repeated request whose resource is gone.
+// errInvalidatedToken is the answer to a repeated request whose resource is gone.
 func errInvalidatedToken() error {
 	return fail(409, "InvalidatedRetryToken",
 		"The retry token was used in an earlier request that succeeded, but a later operation invalidated it.")

@@ -67,17 +67,20 @@ func TestHoldState(t *testing.T) {
 	c := newCloud(t, nil)
 	image := c.createImage("web-01")
 	c.server.HoldState("ExportImage", 0)
-	if end := c.export(exportTuple(image, "x", "QCOW2")); end.Status != workrequests.WorkRequestStatusSucceeded {
-		t.Errorf("have work request %v, want SUCCEEDED", end)
-	}
+	request := c.export(exportTuple(image, "x", "QCOW2")).Id
 	c.clock.Advance(time.Minute)
 	if have := c.getImage(image).LifecycleState; have != core.ImageLifecycleStateExporting {
 		t.Errorf("have image %s, want EXPORTING", have)
 	}
+	tag := c.getImage(image).Etag
 	c.server.Release("ExportImage")
 	if have := c.getImage(image).LifecycleState; have != core.ImageLifecycleStateAvailable {
 		t.Errorf("have image %s, want AVAILABLE", have)
 	}
+	if end := c.request(request); end.Status != workrequests.WorkRequestStatusSucceeded || *c.getImage(image).Etag == *tag {
+		t.Errorf("have work request %v and the image's etag %s", end, *tag)
+	}
+	c.download("x")
 }
 
 func TestHideWorkRequest(t *testing.T) {

@@ -24,7 +24,7 @@ func listInstances(c *call) error {
 }
 
 func getInstance(c *call) error {
-	in, err := find(c, c.s.state.Compute.Instances, "instance")
+	in, err := find(c, c.s.state.Compute.Instances)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func getInstance(c *call) error {
 
 // updateInstance changes the display name and the tags. It refuses what it would otherwise ignore.
 func updateInstance(c *call) error {
-	in, err := find(c, c.s.state.Compute.Instances, "instance")
+	in, err := find(c, c.s.state.Compute.Instances)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (c *call) updateCommon(r *resource, others ...string) (map[string]string, e
 }
 
 func terminateInstance(c *call) error {
-	in, err := find(c, c.s.state.Compute.Instances, "instance")
+	in, err := find(c, c.s.state.Compute.Instances)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (s *Server) endTerminate(t *task, in *instance) {
 
 // instanceAction changes the power state, by way of the intermediate states.
 func instanceAction(c *call) error {
-	in, err := find(c, c.s.state.Compute.Instances, "instance")
+	in, err := find(c, c.s.state.Compute.Instances)
 	if err != nil {
 		return err
 	}

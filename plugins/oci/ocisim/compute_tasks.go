@@ -28,7 +28,8 @@ type task struct {
 	held, stateHeld bool
 	due             bool // Due has passed
 	working, worked bool // the work has begun, is done
-	delivering      bool
+	delivering      bool // the converted disk is on its way into the bucket
+	delivered       bool
 	err             error // of the work
 }
 
@@ -87,7 +88,7 @@ func (s *Server) settle(t *task) {
 			t.Failure.Code = "NotImplemented"
 		}
 	}
-	if t.Op == opExportImage && t.Failure == nil {
+	if t.Op == opExportImage && t.Failure == nil && !t.delivered {
 		s.deliver(t)
 		return
 	}
@@ -101,7 +102,7 @@ func (s *Server) deliver(t *task) {
 		err := s.putExport(t)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		t.delivering = false
+		t.delivering, t.delivered = false, true
 		if s.closed {
 			return // the next process does it again
 		}

@@ -21,7 +21,7 @@ func listVnicAttachments(c *call) error {
 }
 
 func getVnicAttachment(c *call) error {
-	in, err := find(c, c.s.byVnic(c.s.vnicAttachmentID), "vnicattachment")
+	in, err := find(c, c.s.byVnic(c.s.vnicAttachmentID))
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func getVnicAttachment(c *call) error {
 
 // getVnic answers with the only network interface that an instance has. One of a terminated instance is gone.
 func getVnic(c *call) error {
-	in, err := find(c, c.s.byVnic(c.s.vnicID), "vnic")
+	in, err := find(c, c.s.byVnic(c.s.vnicID))
 	if err != nil {
 		return err
 	}

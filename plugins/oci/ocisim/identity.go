@@ -67,7 +67,7 @@ func (c *call) checkCompartment(id string) error {
 	switch {
 	case id == "":
 		return fail(400, "MissingParameter", "Missing compartmentId")
-	case !isOCID(id, "compartment", "tenancy"):
+	case !isOCID(id):
 		return fail(400, "InvalidParameter", "Invalid compartmentId %s", id)
 	case id != c.s.state.Tenancy && c.s.state.Identity.Compartments[id] == nil:
 		return errNotFound()
@@ -186,18 +186,15 @@ func getCompartment(c *call) error {
 	if err := c.checkCompartment(id); err != nil {
 		return err
 	}
-	root := fields{
+	shown := fields{
 		"id": id, "compartmentId": nil, "name": c.s.state.Namespace, "description": "The root Compartment of the tenancy",
 		"timeCreated": jsonTime(c.s.state.Identity.Created), "lifecycleState": "ACTIVE", "inactiveStatus": nil, "isAccessible": true,
 		"freeformTags": fields{}, "definedTags": fields{},
 	}
 	if co := c.s.state.Identity.Compartments[id]; co != nil {
-		root = co.json()
-		root["isAccessible"] = !co.Inaccessible
+		shown = co.json()
 	}
-	r := resource{ID: id}
-	c.header.Set("etag", r.etag())
-	return c.json(200, root)
+	return c.show((&resource{ID: id}).etag(), shown)
 }
 
 func (c *call) boolQuery(name string) (bool, error) {

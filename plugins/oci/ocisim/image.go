@@ -35,7 +35,7 @@ func listImages(c *call) error {
 }
 
 func getImage(c *call) error {
-	im, err := find(c, c.s.state.Compute.Images, "image")
+	im, err := find(c, c.s.state.Compute.Images)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func getImage(c *call) error {
 
 // ownImage finds the image of the path if it belongs to the tenancy, and checks if-match.
 func ownImage(c *call) (*image, error) {
-	im, err := find(c, c.s.state.Compute.Images, "image")
+	im, err := find(c, c.s.state.Compute.Images)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func createImage(c *call) error {
 	if source := string(body.ImageSourceDetails); source != "" && source != "null" {
 		return errNotImplemented("Importing an image")
 	}
-	if !isOCID(body.InstanceID, "instance") {
+	if !isOCID(body.InstanceID) {
 		return fail(400, "InvalidParameter", "Either instanceId or imageSourceDetails must be given; instanceId is %q", body.InstanceID)
 	}
 	used, err := c.repeated()

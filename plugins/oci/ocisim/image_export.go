@@ -20,7 +20,7 @@ type exportTarget struct {
 // exportImage writes an image to object storage in one of the formats. Repeated with the same opc-retry-token it
 // answers with the image in its present state.
 func exportImage(c *call) error {
-	im, err := find(c, c.s.state.Compute.Images, "image")
+	im, err := find(c, c.s.state.Compute.Images)
 	if err != nil {
 		return err
 	}

@@ -20,14 +20,17 @@ func listBootVolumes(c *call) error { return listVolumesOf(c, true) }
 
 func listVolumes(c *call) error { return listVolumesOf(c, false) }
 
-func getBootVolume(c *call) error { return getVolumeOf(c, "bootvolume") }
+func getBootVolume(c *call) error { return getVolumeOf(c, true) }
 
-func getVolume(c *call) error { return getVolumeOf(c, "volume") }
+func getVolume(c *call) error { return getVolumeOf(c, false) }
 
-func getVolumeOf(c *call, kind string) error {
-	v, err := find(c, c.s.state.Compute.Volumes, kind)
+func getVolumeOf(c *call, boot bool) error {
+	v, err := find(c, c.s.state.Compute.Volumes)
 	if err != nil {
 		return err
+	}
+	if v.Boot != boot {
+		return errNotFound()
 	}
 	return c.show(v.etag(), v.json())
 }
@@ -89,7 +92,7 @@ func listVolumeAttachments(c *call) error {
 
 // getBootVolumeAttachment takes the OCID of an instance, which is also that of its boot volume's attachment.
 func getBootVolumeAttachment(c *call) error {
-	in, err := find(c, c.s.state.Compute.Instances, "instance")
+	in, err := find(c, c.s.state.Compute.Instances)
 	if err != nil {
 		return err
 	}
@@ -104,7 +107,7 @@ func getVolumeAttachment(c *call) error {
 			attached[c.s.attachmentID(v)] = v
 		}
 	}
-	v, err := find(c, attached, "volumeattachment")
+	v, err := find(c, attached)
 	if err != nil {
 		return err
 	}

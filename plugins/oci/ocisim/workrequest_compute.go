@@ -3,6 +3,7 @@ package ocisim
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -190,20 +191,24 @@ func listComputeRequests(c *call) error {
 	}, func(w *workRequest) fields { return w.summary(now) })
 }
 
-// retryAfter is how many seconds a client is asked to wait before it looks again, also when the work has ended.
-const retryAfter = "3"
+// retryAfter is how many seconds a client is asked to wait before it looks again, also when the work has ended: a tenth of the
+// whole, at least one.
+func (w *workRequest) retryAfter() string {
+	seconds := int(w.Expected.Sub(w.Accepted) / 10 / time.Second)
+	return strconv.Itoa(max(1, min(10, seconds)))
+}
 
 func getComputeRequest(c *call) error {
-	w, err := find(c, c.s.state.Compute.WorkRequests, "coreservicesworkrequest")
+	w, err := find(c, c.s.state.Compute.WorkRequests)
 	if err != nil {
 		return err
 	}
-	c.header.Set("retry-after", retryAfter)
+	c.header.Set("retry-after", w.retryAfter())
 	return c.json(200, w.json(c.s.clock.Now()))
 }
 
 func listComputeRequestErrors(c *call) error {
-	w, err := find(c, c.s.state.Compute.WorkRequests, "coreservicesworkrequest")
+	w, err := find(c, c.s.state.Compute.WorkRequests)
 	if err != nil {
 		return err
 	}
@@ -211,7 +216,7 @@ func listComputeRequestErrors(c *call) error {
 }
 
 func listComputeRequestLogs(c *call) error {
-	w, err := find(c, c.s.state.Compute.WorkRequests, "coreservicesworkrequest")
+	w, err := find(c, c.s.state.Compute.WorkRequests)
 	if err != nil {
 		return err
 	}
