@@ -22,7 +22,7 @@ type applyCmd struct {
 	Output   string        `short:"o" enum:"text,json" default:"text" help:"text or json: the report on stdout."`
 	Progress string        `enum:"auto,bar,plain,json,none" default:"auto" help:"What stderr shows meanwhile: bar, plain, json or none; auto is bar on a terminal and plain elsewhere."`
 	State    string        `placeholder:"DIR" help:"Folder that keeps what runs remember (default: $$HYPEREXPORT_STATE, or hyperexport in the XDG state folder)."`
-	Poll     time.Duration `default:"1s" hidden:"" help:"First pause between two looks at an export."`
+	Poll     time.Duration `default:"1s" hidden:"" env:"HYPEREXPORT_POLL" help:"First pause between two looks at an export."`
 }
 
 func (c *applyCmd) Help() string {
