@@ -122,3 +122,29 @@ func TestFailedAndCancelledCopies(t *testing.T) {
 	_, err = b.OS.GetWorkRequest(b.ctx, objectstorage.GetWorkRequestRequest{WorkRequestId: str("nope")})
 	b.fails(err, 404, "NotAuthorizedOrNotFound")
 }
+
+func TestCopyWithMetadataOnWallClock(t *testing.T) {
+	b := newTestbed(t, Options{Timings: Timings{Copy: time.Millisecond}})
+	bucket := b.bucket("b")
+	up := b.createUpload(bucket, "o") // with metadata and a content type
+	b.must(b.commit(up, b.uploadPart(up, 1, "one"), b.uploadPart(up, 2, "two")))
+	r := b.copyRequest(bucket, "o", bucket, "copy")
+	r.DestinationObjectMetadata = map[string]string{"opc-meta-new": "value"}
+	r.DestinationObjectStorageTier = "InfrequentAccess"
+	r.SourceObjectIfMatchETag = b.head(bucket, "o").ETag
+	resp, err := b.OS.CopyObject(b.ctx, r)
+	b.must(err)
+	b.eventually(func() bool { return b.copyStatus(*resp.OpcWorkRequestId) == "COMPLETED" })
+	head := b.head(bucket, "copy")
+	equal(t, "content", b.get(bucket, "copy"), "onetwo")
+	equal(t, "metadata", head.OpcMeta["new"]+head.OpcMeta["color"], "value")
+	equal(t, "type", *head.ContentType, "text/plain")
+	equal(t, "tier", head.StorageTier, "InfrequentAccess")
+	equal(t, "multipart md5", *head.OpcMultipartMd5, *b.head(bucket, "o").OpcMultipartMd5)
+
+	r = b.copyRequest(bucket, "o", bucket, "other")
+	r.SourceObjectIfMatchETag = str("stale")
+	resp, err = b.OS.CopyObject(b.ctx, r)
+	b.must(err)
+	b.eventually(func() bool { return b.copyStatus(*resp.OpcWorkRequestId) == "FAILED" })
+}
