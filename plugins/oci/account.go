@@ -74,7 +74,7 @@ func readKey(path, passphrase string) (*rsa.PrivateKey, error) {
 		return nil, fmt.Errorf("key file %s is not PEM: it should begin with -----BEGIN PRIVATE KEY-----", path)
 	}
 	if block.Type == "OPENSSH PRIVATE KEY" || !strings.HasSuffix(block.Type, "PRIVATE KEY") {
-		return nil, fmt.Errorf("key file %s holds a %s, not an RSA private key in PEM; `oci setup keys` makes one", path, strings.ToLower(block.Type))
+		return nil, fmt.Errorf("key file %s is of type %q, not an RSA private key in PEM; `oci setup keys` makes one", path, block.Type)
 	}
 	encrypted := block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED")
 	if encrypted && passphrase == "" {

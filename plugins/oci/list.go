@@ -17,7 +17,7 @@ func (b *bucket) List(ctx context.Context, prefix string) iter.Seq2[backend.Obje
 	return func(yield func(backend.Object, error) bool) {
 		limit, fields := pageSize, "name,size,etag,timeModified,md5"
 		var start *string
-		last := ""
+		last, stays := "", 0
 		for {
 			resp, err := b.p.objects.ListObjects(quick(ctx), objectstorage.ListObjectsRequest{
 				NamespaceName: &b.namespace, BucketName: &b.name, Prefix: optional(prefix), Start: start,
@@ -45,8 +45,11 @@ func (b *bucket) List(ctx context.Context, prefix string) iter.Seq2[backend.Obje
 			if next == "" {
 				return
 			}
-			if start != nil && next <= *start {
-				yield(backend.Object{}, b.broken(op, prefix, resp, errors.New("the list does not advance")))
+			if start == nil || *start < next {
+				stays = 0
+			}
+			if stays++; stays > maxStays {
+				yield(backend.Object{}, b.broken(op, prefix, resp, errStays))
 				return
 			}
 			start = &next

@@ -282,6 +282,29 @@ func TestListsGoOnAfterEmptyPages(t *testing.T) {
 	}
 }
 
+func TestListThatDoesNotAdvance(t *testing.T) {
+	w := newWorld(t, ocisim.Options{})
+	s := w.storage(t, "archive")
+	u, _, _ := upload(t, s, "k")
+	if _, err := s.Put(t.Context(), "k", nil, backend.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.sim.Faults().Add(ocisim.Fault{Effect: ocisim.Effect{ShortPage: true}})
+	for _, err := range s.List(t.Context(), "") {
+		if !errors.Is(err, backend.Unavailable) {
+			t.Errorf("objects: %v", err)
+		}
+	}
+	for _, err := range s.ListParts(t.Context(), u) {
+		if !errors.Is(err, backend.Unavailable) {
+			t.Errorf("parts: %v", err)
+		}
+	}
+	if n := w.sim.Log().Count("ListObjects") + w.sim.Log().Count("ListMultipartUploadParts"); n > 4*maxStays {
+		t.Errorf("%d requests", n)
+	}
+}
+
 func TestCopyConditionsAndFailures(t *testing.T) {
 	w := newWorld(t, ocisim.Options{Timings: ocisim.Timings{Copy: 20 * time.Millisecond}})
 	s := w.storage(t, "archive")

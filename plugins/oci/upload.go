@@ -125,12 +125,18 @@ func (b *bucket) ListParts(ctx context.Context, u backend.Upload) iter.Seq2[back
 	}
 }
 
+// maxStays is how often a list may answer with the token that it was asked with.
+const maxStays = 10
+
+var errStays = errors.New("the list does not advance")
+
 // pages yields the items of all pages. A page may be short or empty and still have a successor: only the absence of the
-// token ends the list. A token that comes twice is a broken answer.
+// token ends the list. Only a list that stays at one token is a broken answer.
 func pages[T any](op, key string, fetch func(page *string) ([]T, *string, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
 		var page *string
+		stays := 0
 		for {
 			items, next, err := fetch(page)
 			if err != nil {
@@ -145,8 +151,11 @@ func pages[T any](op, key string, fetch func(page *string) ([]T, *string, error)
 			if value(next) == "" {
 				return
 			}
-			if page != nil && *page == *next {
-				yield(zero, &backend.Error{Op: op, Key: key, Kind: backend.Unavailable, Err: errors.New("the list does not advance")})
+			if page == nil || *page != *next {
+				stays = 0
+			}
+			if stays++; stays > maxStays {
+				yield(zero, &backend.Error{Op: op, Key: key, Kind: backend.Unavailable, Err: errStays})
 				return
 			}
 			page = next

@@ -1,0 +1,156 @@
+package oci
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hyperexport/hyperexport/pkg/backend"
+	"github.com/hyperexport/hyperexport/plugins/oci/ocisim"
+)
+
+func (w *world) inventory(t testing.TB) backend.Inventory {
+	t.Helper()
+	inv, err := w.provider(t).Inventory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return inv
+}
+
+func (w *world) names(t *testing.T, q backend.Query) string {
+	t.Helper()
+	var names []string
+	for r, err := range w.inventory(t).Resources(t.Context(), q) {
+		if err != nil {
+			t.Fatalf("%+v: %v", q, err)
+		}
+		names = append(names, r.Name)
+	}
+	return strings.Join(names, " ")
+}
+
+func TestScopes(t *testing.T) {
+	w := computeWorld(t)
+	// Lists of one entry, some of them empty, all with a token for the rest.
+	w.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Operation: "ListCompartments", Nth: 2}, Effect: ocisim.Effect{ShortPage: true}})
+	w.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Operation: "ListCompartments"}, Effect: ocisim.Effect{ShortPage: true, PageItems: 1}})
+	paths := func() (all []string) {
+		seen := map[string]bool{"": true}
+		for s, err := range w.inventory(t).Scopes(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(all) > 0 && !seen[s.Parent] {
+				t.Errorf("%s comes before its parent", s.Path)
+			}
+			seen[s.ID] = true
+			all = append(all, s.Path)
+		}
+		return all
+	}
+	if got := paths(); !slices.Equal(got, []string{"", "acme", "acme/dev", "acme/prod", "zoo"}) {
+		t.Errorf("tenancy: %q", got)
+	}
+	for s := range w.inventory(t).Scopes(t.Context()) {
+		if s.Path == "acme" {
+			w.config.Compartment = s.ID
+		}
+	}
+	if got := paths(); !slices.Equal(got, []string{"", "dev", "prod"}) {
+		t.Errorf("compartment acme: %q", got)
+	}
+}
+
+func TestResourcesBySelector(t *testing.T) {
+	w := computeWorld(t)
+	w.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Operation: "ListInstances"}, Effect: ocisim.Effect{ShortPage: true, PageItems: 1}})
+	for _, c := range []struct {
+		q    backend.Query
+		want string
+	}{
+		{backend.Query{}, "db-01 web-01 web-02 shop"},
+		{backend.Query{Type: "instance", Name: "web-*"}, "web-01 web-02"},
+		{backend.Query{Name: "web-0?", State: []string{"stopped"}}, "web-02"},
+		{backend.Query{Name: "web-01"}, "web-01"},
+		{backend.Query{Name: "web"}, ""},
+		{backend.Query{State: []string{"STOPPED", "TERMINATED"}}, "web-02"},
+		{backend.Query{Tags: map[string]string{"env": "prod"}}, "web-01 web-02"},
+		{backend.Query{Tags: map[string]string{"env": "prod", "role": "web"}}, "web-01"},
+		{backend.Query{Scope: "acme"}, ""},
+		{backend.Query{Scope: "acme", Recursive: true}, "db-01 web-01 web-02"},
+		{backend.Query{Scope: "acme/prod"}, "web-01 web-02"},
+		{backend.Query{Scope: w.sim.Tenancy(), Recursive: true, Name: "*-01"}, "db-01 web-01"},
+	} {
+		if got := w.names(t, c.q); got != c.want {
+			t.Errorf("%+v gives %q, want %q", c.q, got, c.want)
+		}
+	}
+	for _, err := range w.inventory(t).Resources(t.Context(), backend.Query{Scope: "acme/prdo"}) {
+		if !errors.Is(err, backend.NotFound) || !strings.Contains(err.Error(), "did you mean acme/prod?") {
+			t.Errorf("misspelt scope: %v", err)
+		}
+	}
+	for _, err := range w.inventory(t).Resources(t.Context(), backend.Query{Type: "bucket"}) {
+		if !errors.Is(err, backend.Unsupported) {
+			t.Errorf("other type: %v", err)
+		}
+	}
+}
+
+func TestResourceByID(t *testing.T) {
+	w := computeWorld(t)
+	id := w.instance(t, "db-01")
+	n := 0
+	for r, err := range w.inventory(t).Resources(t.Context(), backend.Query{ID: id}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		if r.ID != id || r.Name != "db-01" || r.ScopePath != "acme/dev" || r.State != "RUNNING" || r.Region != "us-phoenix-1" || r.Created.IsZero() {
+			t.Errorf("%+v", r)
+		}
+		a := r.Attributes
+		if a["data_volumes"] != "db-a,db-data" || a["shape"] == "" || !strings.HasPrefix(a["image"], "ocid1.image.") || a["boot_gb"] == "" {
+			t.Errorf("attributes %v", a)
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d resources", n)
+	}
+	if got := w.names(t, backend.Query{ID: id, Scope: "acme/prod"}); got != "" {
+		t.Errorf("outside of its scope: %s", got)
+	}
+	if got := w.names(t, backend.Query{ID: id, Scope: "acme", Recursive: true, Name: "db*"}); got != "db-01" {
+		t.Errorf("inside its scope: %q", got)
+	}
+	for q, kind := range map[string]backend.Kind{"web-01": backend.Invalid, id + "x": backend.NotFound} {
+		for _, err := range w.inventory(t).Resources(t.Context(), backend.Query{ID: q}) {
+			if !errors.Is(err, kind) {
+				t.Errorf("%s: %v", q, err)
+			}
+		}
+	}
+}
+
+func TestMetricsAndActionsAreUnsupported(t *testing.T) {
+	w := computeWorld(t)
+	_, err := w.inventory(t).Metrics(t.Context(), "id", backend.MetricQuery{})
+	if err2 := w.inventory(t).Act(t.Context(), "id", "stop"); !errors.Is(err, backend.Unsupported) || !errors.Is(err2, backend.Unsupported) {
+		t.Errorf("%v, %v", err, err2)
+	}
+}
+
+func TestGlob(t *testing.T) {
+	for _, c := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"*", "", true}, {"?", "", false}, {"a*b*c", "a/b/c", true}, {"a*b", "abab", true}, {"a?c", "aüc", true}, {"[a]", "[a]", true}, {"a*", "b", false}, {"**x", "x", true},
+	} {
+		if got := glob(c.pattern, c.name); got != c.want {
+			t.Errorf("glob(%q, %q) = %v", c.pattern, c.name, got)
+		}
+	}
+}
