@@ -216,3 +216,32 @@ func TestTerminateKeepsBootVolume(t *testing.T) {
 		t.Errorf("have boot volume %s, want AVAILABLE", volume.LifecycleState)
 	}
 }
+
+func TestTerminateOvertakesAction(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, nil)
+	id := c.instance("web-01")
+	must(c.act(id, "RESET"))(t)
+	must(c.compute.TerminateInstance(t.Context(), core.TerminateInstanceRequest{InstanceId: id}))(t)
+	c.clock.Advance(10 * powerTime)
+	if have := c.getInstance(id).LifecycleState; have != core.InstanceLifecycleStateTerminated {
+		t.Errorf("have %s, want TERMINATED", have)
+	}
+}
+
+func TestFailedTermination(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, nil)
+	id := c.instance("web-02")
+	c.server.FailWorkRequest("TerminateInstance", 0, "InternalError", "not today")
+	answer := must(c.compute.TerminateInstance(t.Context(), core.TerminateInstanceRequest{InstanceId: id}))(t)
+	c.clock.Advance(powerTime)
+	c.wantFailed(answer.OpcWorkRequestId, "InternalError")
+	if have := c.getInstance(id).LifecycleState; have != core.InstanceLifecycleStateStopped {
+		t.Errorf("have %s, want STOPPED as before", have)
+	}
+	volume := must(c.volumes.GetBootVolume(t.Context(), core.GetBootVolumeRequest{BootVolumeId: c.bootVolume(id)}))(t)
+	if volume.LifecycleState != core.BootVolumeLifecycleStateAvailable {
+		t.Errorf("have boot volume %s, want AVAILABLE", volume.LifecycleState)
+	}
+}
