@@ -114,33 +114,29 @@ var errRedirected = errors.New("the answer is a redirect, which OCI does not sen
 
 // Do sends one request. A read ends with the caller's context; a change that has been sent gets a little longer, see guard.
 func (w *web) Do(r *http.Request) (*http.Response, error) {
-	ctx, client := r.Context(), &w.quick
-	if a, ok := ctx.(attempt); ok {
-		ctx = a.Context
+	client := &w.quick
+	if a, ok := r.Context().(attempt); ok {
 		if a.patient {
 			client = &w.patient
 		}
+		r = r.WithContext(a.Context) //nolint:contextcheck // the caller's own, which attempt hides from the SDK
 	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	if r.Context().Err() != nil {
+		return nil, context.Cause(r.Context())
 	}
 	if r.ContentLength <= smallBody {
 		r.Header.Del("Expect")
 	}
-	release := func() {}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		var cancel context.CancelCauseFunc
-		ctx, cancel = context.WithCancelCause(ctx)
-		r = r.WithContext(ctx)
-		return w.send(client, r, cancel, release)
+		ctx, cancel := context.WithCancelCause(r.Context())
+		return w.send(client, r.WithContext(ctx), cancel, func() {})
 	}
 	g := &guard{left: r.ContentLength, body: r.Body, limit: w.lastWord}
-	ctx, cancel := g.attach(ctx)
-	r = r.WithContext(ctx)
-	if r.Body != nil && r.Body != http.NoBody {
+	ctx, cancel := g.attach(r.Context())
+	if r = r.WithContext(ctx); r.Body != nil && r.Body != http.NoBody {
 		r.Body = g
 	}
-	return w.send(client, r, cancel, func() { g.stop() })
+	return w.send(client, r, cancel, g.stop)
 }
 
 // send carries r out. cancel ends its context; release is called when it has ended.
@@ -153,7 +149,7 @@ func (w *web) send(client *http.Client, r *http.Request, cancel context.CancelCa
 	}
 	resp.Body = &watchedBody{body: resp.Body, ctx: r.Context(), cancel: cancel, release: release, limit: stallAfter}
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
-		resp.Body.Close()
+		_ = resp.Body.Close() // of an answer that is thrown away
 		return nil, &url.Error{Op: r.Method, URL: r.URL.Redacted(), Err: fmt.Errorf("%w (%s)", errRedirected, resp.Status)}
 	}
 	return resp, nil

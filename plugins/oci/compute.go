@@ -114,7 +114,7 @@ func (c compute) compartments(ctx context.Context, op, instance string) ([]strin
 		return nil, err
 	}
 	var all []string
-	for scope, err := range (inventory{c.p}).Scopes(ctx) {
+	for scope, err := range inventory(c).Scopes(ctx) {
 		if err != nil {
 			return nil, err
 		}

@@ -87,8 +87,11 @@ func (c compute) exporting(ctx context.Context, op string, j job, running bool) 
 		return backend.Job{}, err
 	}
 	switch {
-	case running || work.running:
-		return j.state("exporting "+next, 1+len(done), work.percent), nil
+	case work.running: // its object may be there before its end
+		step := min(work.exported, len(j.Formats)-1)
+		return j.state("exporting "+j.Formats[step], 1+step, work.percent), nil
+	case running:
+		return j.state("exporting "+next, 1+len(done), 0), nil
 	case work.failed != nil:
 		return backend.Job{}, c.reasons(ctx, op, j, work.failed)
 	case work.exported > len(done):

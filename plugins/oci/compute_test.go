@@ -306,6 +306,61 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// TestAnyAnswerLost loses the answer to the nth request of an export, for every n, and goes on as a new process would: from the
+// beginning.
+func TestAnyAnswerLost(t *testing.T) {
+	w := computeWorld(t)
+	r := w.request(t, "qcow2")
+	for n := 1; ; n++ {
+		r.Token = fmt.Sprintf("lost-%d", n)
+		w.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Nth: n}, Effect: ocisim.Effect{LoseAnswer: true}})
+		w.sim.Log().Reset()
+		lost := 0
+		again := func(err error) bool {
+			if err != nil && !errors.Is(err, backend.Offline) {
+				t.Fatalf("request %d: %v", n, err)
+			}
+			if err != nil {
+				lost++
+			}
+			return err != nil
+		}
+		var job backend.Job
+		for {
+			var err error
+			if job, err = w.compute(t).StartExport(t.Context(), r); again(err) {
+				continue
+			}
+			if _, err = w.finish(t, job.ID); again(err) {
+				continue
+			}
+			if !again(w.compute(t).EndExport(t.Context(), job.ID, false)) {
+				break
+			}
+			for again(w.compute(t).EndExport(t.Context(), job.ID, false)) {
+			}
+			break
+		}
+		w.sim.Faults().Reset()
+		w.empty(t, r)
+		tokens := map[string]bool{}
+		for _, e := range w.sim.Log().All() {
+			if e.RetryToken != "" {
+				tokens[e.RetryToken] = true
+			}
+		}
+		if len(tokens) != 2 {
+			t.Errorf("request %d: %d different retry tokens, want one for the image and one for the export", n, len(tokens))
+		}
+		if lost == 0 && n > 12 { // polls make the number of requests vary
+			return
+		}
+		if n > 60 {
+			t.Fatal("no run without a lost answer")
+		}
+	}
+}
+
 func TestFailedWorkRequests(t *testing.T) {
 	for _, op := range []string{"CreateImage", "ExportImage"} {
 		w := computeWorld(t)

@@ -32,6 +32,14 @@ type Config struct {
 	Connections int    // requests at the same time that the caller will make; 0 is up to 64
 }
 
+// String leaves out the passphrase.
+func (c Config) String() string {
+	return fmt.Sprintf("profile %q of %q, user %q, region %q, endpoint %q", c.Profile, c.ConfigFile, c.UserOCID, c.Region, c.Endpoint)
+}
+
+// GoString leaves out the passphrase.
+func (c Config) GoString() string { return c.String() }
+
 var (
 	ocidPattern        = regexp.MustCompile(`^ocid1\.([a-z0-9]+)\.[A-Za-z0-9-]+\.[A-Za-z0-9-]*\.[A-Za-z0-9._-]+$`)
 	fingerprintPattern = regexp.MustCompile(`^([0-9a-f]{2}:){15}[0-9a-f]{2}$`)

@@ -160,6 +160,13 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
+func TestConfigDoesNotPrintThePassphrase(t *testing.T) {
+	c := Config{Passphrase: passphrase}
+	if text := fmt.Sprintf("%v %+v %#v %s %+v", c, c, c, c, struct{ C Config }{c}); strings.Contains(text, passphrase) {
+		t.Error(text)
+	}
+}
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)

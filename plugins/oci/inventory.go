@@ -94,7 +94,7 @@ func (v inventory) one(ctx context.Context, op string, q backend.Query) ([]found
 	if err := checkOCID("instance", q.ID, "instance"); err != nil {
 		return nil, invalid(op, clip(q.ID), "%w", err)
 	}
-	instance, err := (compute{v.p}).instance(ctx, op, q.ID)
+	instance, err := compute(v).instance(ctx, op, q.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -53,8 +53,8 @@ func TestScopes(t *testing.T) {
 	if got := paths(); !slices.Equal(got, []string{"", "acme", "acme/dev", "acme/prod", "zoo"}) {
 		t.Errorf("tenancy: %q", got)
 	}
-	for s := range w.inventory(t).Scopes(t.Context()) {
-		if s.Path == "acme" {
+	for s, err := range w.inventory(t).Scopes(t.Context()) {
+		if err == nil && s.Path == "acme" {
 			w.config.Compartment = s.ID
 		}
 	}

@@ -177,7 +177,7 @@ func checkRange(resp *http.Response, off, n, size int64) error {
 
 func closeContent(resp objectstorage.GetObjectResponse) {
 	if resp.RawResponse != nil {
-		resp.RawResponse.Body.Close()
+		_ = resp.RawResponse.Body.Close() // all that was wanted has been read
 	}
 }
 
