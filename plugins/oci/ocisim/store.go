@@ -14,7 +14,8 @@ import (
 type store struct {
 	dir     string
 	journal *os.File
-	lines   int // in the journal
+	lines   int   // in the journal
+	length  int64 // of the journal in bytes
 	buckets map[string]*contents
 	copies  map[string]*copyRequest
 	files   map[string]int // how many objects, parts and readers use a file

@@ -91,7 +91,7 @@ func (st *store) compact() error {
 	if err != nil {
 		return err
 	}
-	st.journal = f
+	st.journal, st.length = f, int64(out.Len())
 	return nil
 }
 
@@ -101,9 +101,12 @@ func (st *store) write(c change) error {
 	if err != nil {
 		return fmt.Errorf("encode change: %w", err)
 	}
-	if _, err := st.journal.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("write journal: %w", err)
+	line = append(line, '\n')
+	if _, err := st.journal.Write(line); err != nil {
+		// What a full disk took of the line must not stand before the next one.
+		return errors.Join(fmt.Errorf("write journal: %w", err), st.journal.Truncate(st.length))
 	}
+	st.length += int64(len(line))
 	st.lines++
 	return nil
 }

@@ -66,3 +66,22 @@ func TestManyObjects(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestUnwritableJournal: what cannot be kept did not happen, and the client is told.
+func TestUnwritableJournal(t *testing.T) {
+	b := newTestbed(t, Options{})
+	bucket := b.bucket("b")
+	b.put(bucket, "o", "old")
+	b.mu.Lock()
+	b.must(b.store.journal.Close())
+	var err error
+	b.store.journal, err = os.Open(b.store.journalPath()) // for reading only
+	b.mu.Unlock()
+	b.must(err)
+	_, err = b.OS.PutObject(b.ctx, putRequest(b.ns, bucket, "o", "new"))
+	b.fails(err, 500, "InternalServerError")
+	_, err = b.OS.DeleteObject(b.ctx, objectstorage.DeleteObjectRequest{NamespaceName: b.ns, BucketName: bucket, ObjectName: str("o")})
+	b.fails(err, 500, "InternalServerError")
+	equal(t, "content", b.get(bucket, "o"), "old")
+	b.noFilesBut(1)
+}
