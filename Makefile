@@ -20,7 +20,8 @@ test: check-tools ## run every test with the race detector
 
 demo: ## export two instances and copy a folder, against a simulator of OCI on this machine
 	@scripts/need.sh go qemu-img
-	scripts/demo.sh
+	@$(MAKE) --no-print-directory build
+	@$(PURE) $(GO) run ./internal/demo -bin bin/hyperexport
 
 lint: format vet golangci tidy fresh ## check form: what CI checks beside the tests
 
