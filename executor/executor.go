@@ -151,7 +151,10 @@ func (x *Executor) handle(ctx context.Context, s plan.Step) (o Outcome) {
 	}
 	o.Took = time.Since(o.Started)
 	ended := event.StepEnded{Outcome: Done, Bytes: o.Moved, Took: o.Took}
-	if o.Err != nil {
+	switch {
+	case o.Err != nil && ctx.Err() != nil:
+		ended.Outcome = Interrupted
+	case o.Err != nil:
 		ended.Outcome, ended.Err, ended.Help = Failed, o.Err.Error(), Help(o.Err)
 	}
 	x.Events.Emit(s.ID, "", ended)
@@ -181,7 +184,7 @@ func (x *Executor) open(step string, l backend.Location) (transfer.Ref, error) {
 
 func (x *Executor) policy(step string) wrap.Policy {
 	p := x.Retry
-	p.Events, p.Step = x.Events, step
+	p.Events, p.Step, p.Exclusive = x.Events, step, true
 	return p
 }
 

@@ -52,23 +52,15 @@ type retryInventory struct {
 }
 
 func (r *retryInventory) Scopes(ctx context.Context) iter.Seq2[backend.Scope, error] {
-	return resumed(ctx, r.p, "list scopes", r.Inventory.Scopes, firstSight(func(s backend.Scope) string { return s.ID }))
+	return resumed(ctx, r.p, "list scopes", r.Inventory.Scopes, func() progress[backend.Scope] {
+		return &visited[backend.Scope]{of: func(s backend.Scope) string { return s.ID }}
+	})
 }
 
 func (r *retryInventory) Resources(ctx context.Context, q backend.Query) iter.Seq2[backend.Resource, error] {
 	return resumed(ctx, r.p, "list resources", func(ctx context.Context) iter.Seq2[backend.Resource, error] {
 		return r.Inventory.Resources(ctx, q)
-	}, firstSight(func(res backend.Resource) string { return res.ID }))
-}
-
-// firstSight tells items apart by their id.
-func firstSight[T any](id func(T) string) func() func(T) bool {
-	return func() func(T) bool {
-		seen := map[string]bool{}
-		return func(item T) bool {
-			fresh := !seen[id(item)]
-			seen[id(item)] = true
-			return fresh
-		}
-	}
+	}, func() progress[backend.Resource] {
+		return &visited[backend.Resource]{of: func(r backend.Resource) string { return r.ID }}
+	})
 }

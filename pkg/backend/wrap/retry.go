@@ -3,8 +3,11 @@
 package wrap
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"iter"
 	"math/rand/v2"
 	"time"
@@ -12,6 +15,9 @@ import (
 	"github.com/hyperexport/hyperexport/pkg/backend"
 	"github.com/hyperexport/hyperexport/pkg/event"
 )
+
+// compareWindow is how much of an object is read back at once, in bytes.
+const compareWindow = 256 << 10
 
 // Policy says how often and after what time a call that failed is repeated. This is the only layer of the program that
 // repeats calls: backends switch the retries of their SDKs off.
@@ -21,26 +27,46 @@ type Policy struct {
 	Max      time.Duration // upper bound of every wait; 0 means 30 s
 	Events   event.Sink    // told of each repetition; may be nil
 	Step     string        // for events
+
+	// Exclusive says that nobody else uploads to the keys that are written through the wrapper. An upload whose
+	// CreateUpload may have worked although its answer was lost is then found by its key and aborted; otherwise it stays.
+	Exclusive bool
 }
 
 // Do calls f until it succeeds, fails in a way that does not pass, or the attempts are used up. The wait before
-// repetition n is random between 0 and min(Max, First*2^n) (full jitter), and never shorter than what the service asked for. When
-// ctx ends Do returns the last error.
+// repetition n is random between 0 and min(Max, First*2^n) (full jitter), and never shorter than what the service asked for.
+// If ctx ends meanwhile, Do returns at once, with an error of Kind Canceled or Timeout.
 func (p Policy) Do(ctx context.Context, op string, f func(ctx context.Context) error) error {
+	return p.do(ctx, op, backend.Kind.Temporary, f)
+}
+
+func (p Policy) do(ctx context.Context, op string, passes func(backend.Kind) bool, f func(ctx context.Context) error) error {
 	for attempt := 1; ; attempt++ {
 		err := f(ctx)
-		if err == nil || ctx.Err() != nil || !backend.KindOf(err).Temporary() || attempt >= p.attempts() {
+		if err == nil || !passes(backend.KindOf(err)) {
 			return err
 		}
-		wait := p.wait(attempt, err)
-		p.Events.Emit(p.Step, "", event.Retrying{Op: op, Attempt: attempt, Wait: wait, Err: err.Error()})
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return errors.Join(ctx.Err(), err)
+		if err := p.pause(ctx, op, attempt, err); err != nil {
+			return err
 		}
+	}
+}
+
+// pause waits before what failed with err is repeated. It returns the error to give up with.
+func (p Policy) pause(ctx context.Context, op string, attempt int, err error) error {
+	if ctx.Err() != nil || attempt >= p.attempts() {
+		return err
+	}
+	wait := p.wait(attempt, err)
+	p.Events.Emit(p.Step, "", event.Retrying{Op: op, Attempt: attempt, Wait: wait, Err: err.Error()})
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return &backend.Error{Op: op, Kind: backend.KindOf(ctx.Err()),
+			Err: fmt.Errorf("%w while it waited to be repeated after: %s", ctx.Err(), err.Error())}
 	}
 }
 
@@ -80,8 +106,8 @@ func unknownOutcome(err error) bool {
 }
 
 // Retry returns s with every call repeated as the policy says. Calls whose first attempt may have had an effect that the
-// caller never learned of are settled by looking: a conditional Put that then meets its own object has succeeded, and an upload whose
-// id was lost is aborted before another is created.
+// caller never learned of are settled by looking: a conditional Put that then meets its own object has succeeded, and a
+// Delete that then finds nothing has done its work. For CreateUpload see Policy.Exclusive.
 func Retry(s backend.Storage, p Policy) backend.Storage {
 	return &retry{Storage: s, p: p}
 }
@@ -111,8 +137,8 @@ func (r *retry) Put(ctx context.Context, key string, p []byte, o backend.PutOpti
 	unknown := false
 	err = r.p.Do(ctx, "put", func(ctx context.Context) error {
 		obj, err = r.Storage.Put(ctx, key, p, o)
-		if unknown && (errors.Is(err, backend.Exists) || errors.Is(err, backend.Changed)) {
-			if found, statErr := r.Storage.Stat(ctx, key); statErr == nil && isOurs(found, int64(len(p)), o.Checksum) {
+		if unknown && refused(err) {
+			if found, ok := r.holds(ctx, key, p, o.Checksum); ok {
 				obj, err = found, nil
 			}
 		}
@@ -122,15 +148,35 @@ func (r *retry) Put(ctx context.Context, key string, p []byte, o backend.PutOpti
 	return obj, err
 }
 
-// isOurs reports whether an object is certainly the one that was sent.
-func isOurs(obj backend.Object, size int64, sum backend.Checksum) bool {
-	return obj.Size == size && sum != "" && obj.Checksum == sum
+// refused reports whether a condition did not hold, as it does not if an earlier attempt did the work.
+func refused(err error) bool {
+	return errors.Is(err, backend.Exists) || errors.Is(err, backend.Changed)
+}
+
+// holds reports whether the object under key is certainly p. Where checksums do not tell, it is read.
+func (r *retry) holds(ctx context.Context, key string, p []byte, sum backend.Checksum) (backend.Object, bool) {
+	found, err := r.Stat(ctx, key)
+	if err != nil || found.Size != int64(len(p)) {
+		return found, false
+	}
+	if sum != "" && sum.Algorithm() == found.Checksum.Algorithm() {
+		return found, found.Checksum == sum
+	}
+	chunk := make([]byte, min(len(p), 256<<10))
+	for off := 0; off < len(p); off += len(chunk) {
+		chunk = chunk[:min(len(chunk), len(p)-off)]
+		n, err := r.ReadAt(ctx, found, chunk, int64(off))
+		if n != len(chunk) || err != nil && !errors.Is(err, io.EOF) || !bytes.Equal(chunk, p[off:off+n]) {
+			return found, false
+		}
+	}
+	return found, true
 }
 
 func (r *retry) CreateUpload(ctx context.Context, key string, o backend.UploadOptions) (u backend.Upload, err error) {
 	began, unknown := time.Now(), false
 	err = r.p.Do(ctx, "create upload", func(ctx context.Context) error {
-		if unknown && r.Info().Can.ListUploads {
+		if unknown && r.p.Exclusive && r.Info().Can.ListUploads {
 			if _, err := backend.AbortUploads(ctx, r.Storage, key, began); err != nil {
 				return err
 			}
@@ -151,8 +197,16 @@ func (r *retry) UploadPart(ctx context.Context, u backend.Upload, n int, p []byt
 }
 
 func (r *retry) CompleteUpload(ctx context.Context, u backend.Upload, parts []backend.Part, o backend.CompleteOptions) (obj backend.Object, err error) {
+	unknown := false
 	err = r.p.Do(ctx, "complete upload", func(ctx context.Context) error {
 		obj, err = r.Storage.CompleteUpload(ctx, u, parts, o)
+		if unknown && refused(err) {
+			found, statErr := r.Stat(ctx, u.Key)
+			if statErr == nil && found.Size == u.Size && o.Checksum != "" && found.Checksum == o.Checksum {
+				obj, err = found, nil
+			}
+		}
+		unknown = unknown || unknownOutcome(err)
 		return err
 	})
 	return obj, err
@@ -162,9 +216,18 @@ func (r *retry) AbortUpload(ctx context.Context, u backend.Upload) error {
 	return r.p.Do(ctx, "abort upload", func(ctx context.Context) error { return r.Storage.AbortUpload(ctx, u) })
 }
 
+// Copy is settled like Put if the answer to a conditional copy is lost and the object tells its checksum, which the caller
+// compares with the source's.
 func (r *retry) Copy(ctx context.Context, from backend.Location, version, key string, o backend.CopyOptions) (obj backend.Object, err error) {
+	unknown := false
 	err = r.p.Do(ctx, "copy", func(ctx context.Context) error {
 		obj, err = r.Storage.Copy(ctx, from, version, key, o)
+		if unknown && o.If.Absent && errors.Is(err, backend.Exists) {
+			if found, statErr := r.Stat(ctx, key); statErr == nil && found.Checksum != "" {
+				obj, err = found, nil
+			}
+		}
+		unknown = unknown || unknownOutcome(err)
 		return err
 	})
 	return obj, err
@@ -185,67 +248,23 @@ func (r *retry) Delete(ctx context.Context, obj backend.Object) error {
 func (r *retry) List(ctx context.Context, prefix string) iter.Seq2[backend.Object, error] {
 	return resumed(ctx, r.p, "list", func(ctx context.Context) iter.Seq2[backend.Object, error] {
 		return r.Storage.List(ctx, prefix)
-	}, func() func(backend.Object) bool {
-		last, any := "", false
-		return func(o backend.Object) bool {
-			fresh := !any || o.Key > last
-			last, any = max(last, o.Key), true
-			return fresh
-		}
+	}, func() progress[backend.Object] {
+		return &furthest[backend.Object, string]{of: func(o backend.Object) string { return o.Key }}
 	})
 }
 
 func (r *retry) ListParts(ctx context.Context, u backend.Upload) iter.Seq2[backend.Part, error] {
 	return resumed(ctx, r.p, "list parts", func(ctx context.Context) iter.Seq2[backend.Part, error] {
 		return r.Storage.ListParts(ctx, u)
-	}, func() func(backend.Part) bool {
-		last := 0
-		return func(p backend.Part) bool {
-			fresh := p.Number > last
-			last = max(last, p.Number)
-			return fresh
-		}
+	}, func() progress[backend.Part] {
+		return &furthest[backend.Part, int]{of: func(p backend.Part) int { return p.Number }}
 	})
 }
 
 func (r *retry) ListUploads(ctx context.Context, prefix string) iter.Seq2[backend.Upload, error] {
 	return resumed(ctx, r.p, "list uploads", func(ctx context.Context) iter.Seq2[backend.Upload, error] {
 		return r.Storage.ListUploads(ctx, prefix)
-	}, firstSight(func(u backend.Upload) string { return u.ID }))
-}
-
-// resumed repeats a listing that broke off. The function that newFresh returns says of each item whether it is seen for the
-// first time. An item that arrives gives the listing its attempts back.
-func resumed[T any](ctx context.Context, p Policy, op string, list func(context.Context) iter.Seq2[T, error], newFresh func() func(T) bool) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		fresh, stopped := newFresh(), false
-		for {
-			progress := false
-			err := p.Do(ctx, op, func(ctx context.Context) error {
-				for item, err := range list(ctx) {
-					if err != nil {
-						return err
-					}
-					if !fresh(item) {
-						continue
-					}
-					progress = true
-					if !yield(item, nil) {
-						stopped = true
-						return nil
-					}
-				}
-				return nil
-			})
-			if stopped || err == nil {
-				return
-			}
-			if progress && backend.KindOf(err).Temporary() && ctx.Err() == nil {
-				continue
-			}
-			var zero T
-			yield(zero, err)
-			return
-		}
-	}
+	}, func() progress[backend.Upload] {
+		return &visited[backend.Upload]{of: func(u backend.Upload) string { return u.Key + "\x00" + u.ID }}
+	})
 }
