@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hyperexport/hyperexport/internal/human"
 	"github.com/hyperexport/hyperexport/manifests"
 	"github.com/hyperexport/hyperexport/pkg/backend"
 )
@@ -213,7 +214,7 @@ func (b *builder) preflight(s *Step) {
 		b.block(s.ID, "bring the instance into state RUNNING or STOPPED", "the instance is %s and cannot be exported", state)
 	}
 	if v := s.Export.Found.Volumes; len(v) > 0 {
-		b.warn(s.ID, "back them up separately", "%d data volumes will NOT be in the image, only the boot disk is: %s", len(v), strings.Join(v, ", "))
+		b.warn(s.ID, "back up data volumes separately", "%s will NOT be in the image, only the boot disk is: %s", human.Plural(int64(len(v)), "data volume"), strings.Join(v, ", "))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/hyperexport/hyperexport/internal/human"
 	"github.com/hyperexport/hyperexport/manifests"
 	"github.com/hyperexport/hyperexport/pkg/transfer"
 )
@@ -109,13 +110,13 @@ func (b *builder) judgeTree(s *Step, sources, refused int64) {
 	switch {
 	case sources == 0 && t.Found.Delete > 0:
 		b.block(s.ID, "check from:, include and exclude; a mirror of nothing would delete everything",
-			"there is nothing at %s, and delete: true would remove all %d objects at %s", t.From, t.Found.Delete, t.To)
+			"there is nothing at %s, and delete: true would remove all %s at %s", t.From, human.Plural(t.Found.Delete, "object"), t.To)
 	case sources == 0:
 		b.warn(s.ID, "check from:, include and exclude", "there is nothing to transfer at %s", t.From)
 	case t.Delete && t.Found.Delete > int64(t.MaxDeletes):
-		b.block(s.ID, "raise max_deletes if that is meant", "%d objects at %s would be deleted, max_deletes is %d", t.Found.Delete, t.To, t.MaxDeletes)
+		b.block(s.ID, "raise max_deletes if that is meant", "%s at %s would be deleted, max_deletes is %d", human.Plural(t.Found.Delete, "object"), t.To, t.MaxDeletes)
 	case refused > 0 && !b.o.Resumes:
-		b.block(s.ID, "remove them, or choose existing: newer, skip or overwrite", "%d objects exist at %s and existing: fail is set", refused, t.To)
+		b.block(s.ID, "remove them, or choose existing: newer, skip or overwrite", "there are %s at %s already and existing: fail is set", human.Plural(refused, "object"), t.To)
 	}
 	if t.Found.Copy+t.Found.Delete == 0 {
 		s.Current = "nothing differs"

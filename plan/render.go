@@ -178,7 +178,7 @@ func (r *renderer) summary(p *Plan) {
 	if len(p.Blocked) > 0 {
 		text += fmt.Sprintf(", %s", r.paint(red, fmt.Sprintf("%d blocked", len(p.Blocked))))
 	}
-	r.line("%s. Nothing was changed.", text)
+	r.line("%s.", text)
 }
 
 func (p *Plan) exports() bool {

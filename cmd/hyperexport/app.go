@@ -8,11 +8,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
+
+	"github.com/hyperexport/hyperexport/pkg/backend"
 
 	"github.com/hyperexport/hyperexport/pkg/event/sink"
 )
@@ -84,6 +87,33 @@ func (a *app) writeJSON(v any) error {
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
+}
+
+// plainPaths returns a writer to w that shows files of this machine as paths instead of URLs, those below the working
+// directory as the user would type them. Each write to it has whole lines.
+func (a *app) plainPaths(w io.Writer) io.Writer {
+	var pairs []string
+	if dir, err := os.Getwd(); err == nil && filepath.Dir(dir) != dir {
+		here := backend.Location{Scheme: "file", Path: filepath.ToSlash(dir) + "/"}
+		pairs = append(pairs, here.String(), "./")
+	}
+	root := "/"
+	if filepath.Separator != '/' {
+		root = "" // file:///C:/data is C:/data
+	}
+	return pathWriter{w, strings.NewReplacer(append(pairs, "file:///", root)...)}
+}
+
+type pathWriter struct {
+	w     io.Writer
+	paths *strings.Replacer
+}
+
+func (p pathWriter) Write(text []byte) (int, error) {
+	if _, err := p.paths.WriteString(p.w, string(text)); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }
 
 // stateRoot is the folder that keeps what runs remember: --state, else $HYPEREXPORT_STATE, else the XDG state folder.

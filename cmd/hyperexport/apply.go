@@ -18,7 +18,7 @@ import (
 
 type applyCmd struct {
 	manifestFlags
-	Parallel int           `placeholder:"N" help:"Steps at once (default: limits.parallel of the manifest)."`
+	Parallel *int          `placeholder:"N" help:"Steps at once (default: limits.parallel of the manifest)."`
 	Output   string        `short:"o" enum:"text,json" default:"text" help:"text or json: the report on stdout."`
 	Progress string        `enum:"auto,bar,plain,json,none" default:"auto" help:"What stderr shows meanwhile: bar, plain, json or none; auto is bar on a terminal and plain elsewhere."`
 	State    string        `placeholder:"DIR" help:"Folder that keeps what runs remember (default: $$HYPEREXPORT_STATE, or hyperexport in the XDG state folder)."`
@@ -35,14 +35,22 @@ Examples:
   generate-manifest | hyperexport apply -f -`
 }
 
+// Validate refuses what no manifest could say either.
+func (c *applyCmd) Validate() error {
+	if c.Parallel != nil && *c.Parallel < 1 {
+		return fmt.Errorf("--parallel must be 1 or more but got %d", *c.Parallel)
+	}
+	return nil
+}
+
 func (c *applyCmd) Run(a *app) error {
 	a.json = c.Output == "json"
 	m, err := c.load(a)
 	if err != nil {
 		return err
 	}
-	if c.Parallel > 0 {
-		m.Limits.Parallel = c.Parallel
+	if c.Parallel != nil {
+		m.Limits.Parallel = *c.Parallel
 	}
 	s, err := a.openSession(m, c.State)
 	if err != nil {
@@ -66,7 +74,7 @@ func (c *applyCmd) Run(a *app) error {
 // decide shows the plan and ends the command if the plan is blocked or there is nothing to do.
 func (c *applyCmd) decide(a *app, s *session, p *plan.Plan) (done bool, err error) {
 	if !a.json {
-		if err := plan.Render(a.stderr, p, plan.Style{Color: a.color(a.stderr)}); err != nil {
+		if err := plan.Render(a.plainPaths(a.stderr), p, plan.Style{Color: a.color(a.stderr)}); err != nil {
 			return true, err
 		}
 	}
@@ -132,10 +140,10 @@ func (c *applyCmd) conclude(a *app, r *executor.Report, err error) error {
 			return writeErr
 		}
 	} else {
-		writeReportText(a.stdout, r, a.color(a.stdout))
+		writeReportText(a.plainPaths(a.stdout), r, a.color(a.stdout))
 	}
 	if r.Outcome == executor.Interrupted {
-		fmt.Fprintf(a.stderr, "go on with: %s\n", c.command("apply"))
+		fmt.Fprintf(a.stderr, "go on with: %s\n", c.command("apply", c.State))
 	}
 	if r.ExitCode == exitDone {
 		return err

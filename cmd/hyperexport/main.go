@@ -57,6 +57,7 @@ func run(args []string, a *app) int {
 	if err != nil {
 		var parse *kong.ParseError
 		if errors.As(err, &parse) {
+			parser.Stdout = a.stderr // usage that was not asked for is talk
 			_ = parse.Context.PrintUsage(true)
 		}
 		fmt.Fprintf(a.stderr, "hyperexport: %v\n", err)

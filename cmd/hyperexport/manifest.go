@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hyperexport/hyperexport/manifests"
@@ -70,10 +72,29 @@ func (f manifestFlags) dir() (string, error) {
 }
 
 // command gives the command line that repeats this one for another command, for messages.
-func (f manifestFlags) command(verb string) string {
+func (f manifestFlags) command(verb, state string) string {
 	words := []string{"hyperexport", verb, "-f", f.File}
-	for name, value := range f.Var {
-		words = append(words, "--var", name+"="+value)
+	for _, name := range slices.Sorted(maps.Keys(f.Var)) {
+		words = append(words, "--var", name+"="+f.Var[name])
+	}
+	for _, flag := range [][2]string{{"--config", f.Config}, {"--state", state}} {
+		if flag[1] != "" {
+			words = append(words, flag[0], flag[1])
+		}
+	}
+	for i := range words {
+		words[i] = shellWord(words[i])
 	}
 	return strings.Join(words, " ")
+}
+
+// shellWord writes a word as a shell must read it.
+func shellWord(s string) string {
+	special := func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=./:,+@%", r))
+	}
+	if s != "" && !strings.ContainsFunc(s, special) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -38,10 +38,15 @@ func (c *planCmd) Run(a *app) error {
 	if a.json {
 		err = a.writeJSON(p)
 	} else {
-		err = plan.Render(a.stdout, p, plan.Style{Color: a.color(a.stdout)})
+		err = plan.Render(a.plainPaths(a.stdout), p, plan.Style{Color: a.color(a.stdout)})
 	}
 	if err != nil {
 		return err
+	}
+	if !a.json {
+		if err := a.writeString("Nothing was changed.\n"); err != nil {
+			return err
+		}
 	}
 	steps, _ := p.Work()
 	switch {

@@ -25,7 +25,7 @@ func (a *app) progress(kind string) (event.Sink, func()) {
 			a.talk.Store(nil)
 		}
 	case "plain":
-		plain := sink.NewPlain(a.stderr, sink.PlainOptions{})
+		plain := sink.NewPlain(a.plainPaths(a.stderr), sink.PlainOptions{})
 		return plain.Sink(), func() { _ = plain.Close() }
 	case "json":
 		lines := sink.NewJSON(a.stderr)
@@ -50,7 +50,7 @@ func (a *app) size() (width, height int) {
 func (a *app) retryTalk() event.Sink {
 	return func(e event.Event) {
 		if r, ok := e.Body.(event.Retrying); ok {
-			a.say("hyperexport: %s: %s; again in %s", r.Op, r.Err, human.Duration(r.Wait))
+			a.say("hyperexport: %s; again in %s", r.Err, human.Duration(r.Wait))
 		}
 	}
 }

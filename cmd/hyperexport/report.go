@@ -45,7 +45,7 @@ func writeDetails(w io.Writer, s executor.StepReport) {
 		}
 	}
 	if s.Error != "" {
-		fmt.Fprintf(w, "  error: %s\n", s.Error)
+		fmt.Fprintf(w, "  error: %s\n", strings.ReplaceAll(s.Error, "\n", "\n         "))
 	}
 	for _, e := range s.Errors {
 		fmt.Fprintf(w, "  error: %s\n", e)

@@ -14,7 +14,7 @@ import (
 )
 
 // jsonq FILE [PATH VALUE]...: the file, or stdout or stderr of the last command, is one JSON document, and has the
-// values at the paths, such as steps[0].outcome; a path that ends with # gives the length. With !, a path must not be there.
+// values at the paths, such as steps[0].outcome; count is the length of what is before. With !, a path must not be there.
 func cmdJSONQ(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 || !neg && len(args)%2 == 0 {
 		ts.Fatalf("usage: jsonq file [path value]..., or ! jsonq file path...")
@@ -47,7 +47,7 @@ func cmdJSONQ(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-var pathStep = regexp.MustCompile(`^\.?([\w-]+)|^\[(\d+)\]|^(#)`)
+var pathStep = regexp.MustCompile(`^\.?([\w-]+)|^\[(\d+)\]`)
 
 // at follows a path through a JSON document.
 func at(v any, path string) (any, error) {
@@ -60,7 +60,7 @@ func at(v any, path string) (any, error) {
 		object, _ := v.(map[string]any)
 		list, _ := v.([]any)
 		switch {
-		case m[3] != "":
+		case m[1] == "count" && object["count"] == nil:
 			v = len(object) + len(list)
 		case m[2] != "":
 			i, err := strconv.Atoi(m[2])

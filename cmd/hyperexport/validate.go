@@ -1,6 +1,10 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/hyperexport/hyperexport/internal/human"
+)
 
 type validateCmd struct {
 	manifestFlags
@@ -22,5 +26,9 @@ func (c *validateCmd) Run(a *app) error {
 	if a.json {
 		return a.writeJSON(map[string]any{"outcome": "valid", "name": m.Name, "exports": len(m.Exports), "transfers": len(m.Transfers)})
 	}
-	return a.writeString(fmt.Sprintf("%s is valid: %d exports, %d transfers\n", c.File, len(m.Exports), len(m.Transfers)))
+	name := c.File
+	if name == "-" {
+		name = "stdin"
+	}
+	return a.writeString(fmt.Sprintf("%s is valid: %s, %s\n", name, human.Plural(int64(len(m.Exports)), "export"), human.Plural(int64(len(m.Transfers)), "transfer")))
 }
