@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"time"
 
 	"github.com/hyperexport/hyperexport/executor/journal"
@@ -78,23 +79,48 @@ func (h *exporter) run(ctx context.Context) error {
 	return nil
 }
 
-// start finds the job of an earlier run or begins one. The intent is on disk before the provider hears of it.
+// start finds the job of an earlier attempt or begins one. The intent is on disk before the provider hears of it.
 func (h *exporter) start(ctx context.Context) (backend.Job, error) {
-	h.state = journal.Export{Backend: h.export.Backend, Request: h.export.Request, Kept: h.export.KeepStaging}
-	if earlier, ok := h.p.Export(); ok && !earlier.Released && earlier.Request.Token == h.export.Request.Token {
-		h.state.Job = earlier.Job
-	}
-	if err := h.save(h.state.Job); err != nil {
+	if err := h.chooseJob(ctx); err != nil {
 		return backend.Job{}, err
 	}
 	if h.state.Job != "" {
 		return backend.Job{ID: h.state.Job}, nil
 	}
-	job, err := h.compute.StartExport(ctx, h.export.Request)
+	job, err := h.compute.StartExport(ctx, h.state.Request)
 	if err != nil {
 		return backend.Job{}, err
 	}
 	return job, h.save(job.ID)
+}
+
+// chooseJob sets the state to go on with: that of an earlier attempt, if it asked for the same and was not released.
+// Otherwise the attempt gets a token of its own, since a provider answers a repeated token with the job that is gone.
+func (h *exporter) chooseJob(ctx context.Context) error {
+	want := journal.Export{Backend: h.export.Backend, Request: h.export.Request, Kept: h.export.KeepStaging}
+	if earlier, ok := h.p.Export(); ok {
+		h.state = earlier
+		want.Attempt, want.Job = earlier.Attempt, earlier.Job
+		if !earlier.Released && !sameJob(earlier, want) {
+			if err := h.end(ctx, false); err != nil {
+				return err
+			}
+		}
+		if h.state.Released {
+			want.Attempt, want.Job = earlier.Attempt+1, ""
+		}
+	}
+	if want.Attempt > 0 {
+		want.Request.Token = fmt.Sprintf("%s-%d", want.Request.Token, want.Attempt+1)
+	}
+	h.state = want
+	return h.save(want.Job)
+}
+
+// sameJob reports whether b asks for what the job of a does.
+func sameJob(a, b journal.Export) bool {
+	a.Request.Token, b.Request.Token = "", ""
+	return a.Backend == b.Backend && reflect.DeepEqual(a.Request, b.Request)
 }
 
 func (h *exporter) save(id string) error {
@@ -217,6 +243,9 @@ func (h *exporter) describe(ctx context.Context, to backend.Location, d plan.Des
 // release ends the provider's job as the cause of the end demands, and returns cause together with what went wrong in
 // doing so.
 func (h *exporter) release(ctx context.Context, cause error) error {
+	if h.state.Request.Token == "" { // nothing was begun
+		return cause
+	}
 	if cause != nil && keepsJob(ctx, cause) {
 		if h.state.Job != "" {
 			h.res.Left = append(h.res.Left, fmt.Sprintf("the custom image of %s, for the next run", h.export.Found.Name))
@@ -225,22 +254,30 @@ func (h *exporter) release(ctx context.Context, cause error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releasePatience)
 	defer cancel()
-	id, err := h.jobID(ctx)
-	if err == nil && id != "" {
-		h.x.Events.Emit(h.step.ID, "", event.StepPhase{Phase: "removing the image"})
-		err = h.compute.EndExport(ctx, id, h.state.Kept && cause == nil)
-	}
-	if err != nil {
+	if err := h.end(ctx, h.state.Kept && cause == nil); err != nil {
 		h.res.Left = append(h.res.Left, fmt.Sprintf("the custom image of %s and what is staged: hyperexport clean removes them", h.export.Found.Name))
 		return errors.Join(cause, fmt.Errorf("release what the export made: %w", err))
 	}
+	return cause
+}
+
+// end releases the job of the state, if there is one, and writes that down.
+func (h *exporter) end(ctx context.Context, keepStaged bool) error {
+	id, err := h.jobID(ctx)
+	if err == nil && id != "" {
+		h.x.Events.Emit(h.step.ID, "", event.StepPhase{Phase: "removing the image"})
+		err = h.compute.EndExport(ctx, id, keepStaged)
+	}
+	if err != nil {
+		return err
+	}
 	h.state.Released = true
-	return errors.Join(cause, h.p.SaveExport(h.state))
+	return h.p.SaveExport(h.state)
 }
 
 // jobID returns the job to release; if the answer of StartExport was lost, it is found by its token.
 func (h *exporter) jobID(ctx context.Context) (string, error) {
-	if h.state.Job != "" || h.state.Request.Token == "" {
+	if h.state.Job != "" {
 		return h.state.Job, nil
 	}
 	job, err := h.compute.FindExport(ctx, h.state.Request)

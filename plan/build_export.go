@@ -159,7 +159,7 @@ func describe(r backend.Resource) Instance {
 // finds the image it has made.
 func Token(run, step string) string {
 	sum := sha256.Sum256([]byte(run + "\x00" + step))
-	return "hx-" + hex.EncodeToString(sum[:12])
+	return hex.EncodeToString(sum[:12])
 }
 
 // lookAtDestinations marks the step as current if every destination has the export, and otherwise lists what it will replace.

@@ -51,8 +51,9 @@ type Export struct {
 	Step     string                `json:"step"`
 	Backend  string                `json:"backend"`
 	Request  backend.ExportRequest `json:"request"`
-	Job      string                `json:"job,omitempty"`  // id, once known
-	Kept     bool                  `json:"kept,omitempty"` // staged objects are to stay
+	Attempt  int                   `json:"attempt,omitempty"` // from 0: each that was released has a token of its own
+	Job      string                `json:"job,omitempty"`     // id, once known
+	Kept     bool                  `json:"kept,omitempty"`    // staged objects are to stay
 	Released bool                  `json:"released,omitempty"`
 }
 
