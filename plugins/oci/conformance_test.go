@@ -2,6 +2,7 @@ package oci
 
 import (
 	"testing"
+	"time"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
 	"github.com/hyperexport/hyperexport/pkg/backend/backendtest"
@@ -10,7 +11,7 @@ import (
 
 // TestConformance runs the suite with pages so short that every list has several.
 func TestConformance(t *testing.T) {
-	w := newWorld(t, ocisim.Options{})
+	w := newWorld(t, ocisim.Options{Timings: ocisim.Timings{Copy: 10 * time.Millisecond}})
 	for _, op := range []string{"ListObjects", "ListMultipartUploads", "ListMultipartUploadParts"} {
 		w.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Operation: op}, Effect: ocisim.Effect{ShortPage: true, PageItems: 50}})
 	}

@@ -88,18 +88,24 @@ func (b *bucket) head(ctx context.Context, key string) (backend.Object, *backend
 	}, nil
 }
 
-// explainMissing asks for an object that HEAD did not find. It returns nil if the object is there.
+// explainMissing asks for an object that HEAD did not find. It returns nil if the object is there. A bucket that is said to
+// be missing is asked for some more times, because that is not always true, see missingBucket.
 func (b *bucket) explainMissing(ctx context.Context, key string) error {
-	resp, err := b.get(ctx, key, "", 0, 1)
-	closeContent(resp)
-	if err == nil {
-		return nil
+	const asks = 4
+	for n := 1; ; n++ {
+		resp, err := b.get(ctx, key, "", 0, 1)
+		closeContent(resp)
+		if err == nil {
+			return nil
+		}
+		e := b.fail(ctx, "stat", key, resp, err)
+		if e.Kind == backend.Changed { // an empty object has no first byte
+			return nil
+		}
+		if codeOf(e) != codeBucketNotFound || n == asks {
+			return e
+		}
 	}
-	e := b.fail(ctx, "stat", key, resp, err)
-	if e.Kind == backend.Changed { // an empty object has no first byte
-		return nil
-	}
-	return e
 }
 
 // ReadAt reads a range of exactly the version of obj.

@@ -113,6 +113,8 @@ func TestStatTellsBucketsFromObjects(t *testing.T) {
 	if !errors.Is(err, backend.NotFound) || !strings.Contains(err.Error(), "bucket axsim/nowhere") {
 		t.Errorf("object in a bucket that is missing: %v", err)
 	}
+	w.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Method: "HEAD", Times: 1}, Effect: ocisim.BucketNotFound()})
+	w.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Operation: "GetObject", Times: 2}, Effect: ocisim.BucketNotFound()})
 	s := w.storage(t, "archive")
 	if _, err = s.Stat(t.Context(), "k"); !errors.Is(err, backend.NotFound) || strings.Contains(err.Error(), "bucket axsim") {
 		t.Errorf("missing object: %v", err)
