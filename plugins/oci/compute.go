@@ -27,7 +27,8 @@ func formats() []string { return []string{"qcow2", "vmdk", "vhd", "vdi", "oci"} 
 // Formats lists what ExportImage writes. "oci" is a tar of the image's metadata and a QCOW2.
 func (c compute) Formats() []string { return formats() }
 
-// StartExport makes the image, unless it is there. An instance that is in the wrong state for it is Busy.
+// StartExport makes the image, unless it is there. An instance that is in the wrong state for it is Busy. Staging is a
+// location of this account, by whatever scheme: the service writes images to its own object storage only.
 func (c compute) StartExport(ctx context.Context, r backend.ExportRequest) (backend.Job, error) {
 	const op = "start export"
 	j, err := newJob(op, r)

@@ -396,7 +396,7 @@ func TestBusyInstanceAndBadRequests(t *testing.T) {
 		"token":    func(r *backend.ExportRequest) { r.Token = "a b" },
 		"instance": func(r *backend.ExportRequest) { r.Instance = "web-01" },
 		"image":    func(r *backend.ExportRequest) { r.Instance = strings.Replace(r.Instance, "instance", "image", 1) },
-		"staging":  func(r *backend.ExportRequest) { r.Staging = backend.Location{Scheme: "s3", Path: "b/x"} },
+		"staging":  func(r *backend.ExportRequest) { r.Staging = backend.Location{Scheme: "file", Path: "/b/x"} },
 		"name":     func(r *backend.ExportRequest) { r.Name = "a/b" },
 		"formats":  func(r *backend.ExportRequest) { r.Formats = nil },
 		"format":   func(r *backend.ExportRequest) { r.Formats = []string{"iso"} },

@@ -27,6 +27,7 @@ type Config struct {
 	PrivateKeyPath string // PEM file of an RSA key; "~/" is the home directory
 	Passphrase     string // of the key; secret
 
+	Scheme      string // what the locations that this account serves begin with; "" is oci
 	Endpoint    string // scheme and host that all services are reached at, instead of OCI's own: simulators, private realms
 	Compartment string // OCID: the inventory begins here instead of at the tenancy
 	Connections int    // requests at the same time that the caller will make; 0 is up to 64

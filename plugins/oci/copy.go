@@ -24,8 +24,8 @@ func (b *bucket) Copy(ctx context.Context, from backend.Location, version string
 	if err != nil {
 		return backend.Object{}, err
 	}
-	if from.Scheme != scheme {
-		return backend.Object{}, &backend.Error{Op: op, Key: key, Kind: backend.Unsupported, Err: fmt.Errorf("the source %s is not in OCI", from)}
+	if from.Scheme != b.p.scheme {
+		return backend.Object{}, &backend.Error{Op: op, Key: key, Kind: backend.Unsupported, Err: fmt.Errorf("the source %s is not served by this account", from)}
 	}
 	namespace, name, sourceKey, err := split(from)
 	if err != nil {

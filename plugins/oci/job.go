@@ -69,9 +69,6 @@ func newJob(op string, r backend.ExportRequest) (job, error) {
 	if err := checkOCID("instance", r.Instance, "instance"); err != nil {
 		return fail("%w", err)
 	}
-	if r.Staging.Scheme != scheme {
-		return fail("staging %s is not in OCI: the service writes images to its own object storage only", r.Staging)
-	}
 	if _, _, _, err := split(r.Staging); err != nil {
 		return fail("staging %s: %w", r.Staging, err)
 	}

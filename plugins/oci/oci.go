@@ -8,6 +8,7 @@
 package oci
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -25,12 +26,13 @@ import (
 	"github.com/hyperexport/hyperexport/pkg/backend"
 )
 
-// scheme is what locations of this package begin with.
+// scheme is what locations begin with unless Config.Scheme says otherwise.
 const scheme = "oci"
 
 // Provider is one OCI account in one region. It is safe for concurrent use.
 type Provider struct {
 	account     *account
+	scheme      string
 	compartment string // root of the inventory; "" is the tenancy
 	connections int
 	web         *web
@@ -58,6 +60,7 @@ func New(c Config) (*Provider, error) {
 	policy := common.NoRetryPolicy()
 	p := &Provider{
 		account:     a,
+		scheme:      cmp.Or(c.Scheme, scheme),
 		compartment: c.Compartment,
 		connections: c.Connections,
 		web:         newWeb(c.Connections),
@@ -80,7 +83,8 @@ var (
 	bucketPattern    = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 )
 
-// Open returns the bucket of a location "oci://namespace/bucket/key" and the key, which may be empty.
+// Open returns the bucket of a location "oci://namespace/bucket/key" and the key, which may be empty. The scheme is not
+// looked at: the caller has chosen the provider by it.
 func (p *Provider) Open(loc backend.Location) (backend.Storage, string, error) {
 	namespace, name, key, err := split(loc)
 	if err != nil {

@@ -42,7 +42,7 @@ func (b *bucket) Info() backend.Info {
 			PutIfAbsent: true, CompleteIfAbsent: true, IfVersion: true,
 		},
 		Checksums: []backend.Algorithm{backend.CRC32C},
-		CopyFrom:  []string{scheme},
+		CopyFrom:  []string{b.p.scheme},
 		Limits: backend.Limits{
 			MaxPart: 50 * gib, MaxParts: 10_000, MaxPut: 50 * gib, MaxObject: 10 << 10 * gib,
 			Connections: b.p.connections,

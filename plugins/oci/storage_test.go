@@ -332,6 +332,11 @@ func TestCopyConditionsAndFailures(t *testing.T) {
 	if _, err = s.Copy(t.Context(), backend.Location{Scheme: "s3", Path: "b/k"}, "", "other", backend.CopyOptions{}); !errors.Is(err, backend.Unsupported) {
 		t.Errorf("from elsewhere: %v", err)
 	}
+	w.config.Scheme = "dr"
+	s, from = w.storage(t, "archive"), backend.Location{Scheme: "dr", Path: from.Path}
+	if _, err = s.Copy(t.Context(), from, "", "named", backend.CopyOptions{}); err != nil || !slices.Equal(s.Info().CopyFrom, []string{"dr"}) {
+		t.Errorf("under another name: %v, from %q", err, s.Info().CopyFrom)
+	}
 }
 
 func TestEndedContext(t *testing.T) {
