@@ -22,6 +22,7 @@ type simulateOCICmd struct {
 	Listen     string `default:"127.0.0.1:0" help:"Address and port; port 0 chooses one."`
 	Dir        string `placeholder:"DIR" help:"Keep the state here, so that it survives a restart (default: a temporary folder, removed at the end)."`
 	SeedFile   string `placeholder:"FILE" help:"JSON with compartments, buckets and instances to begin with (default: three of each)."`
+	SkipMD5    bool   `name:"skip-md5" help:"Leave out the MD5 of objects, which is most of what storing them costs; for benchmarks."`
 	RequestLog string `placeholder:"FILE" help:"Write a JSON line for each request that was served, when the simulator stops."`
 }
 
@@ -61,7 +62,7 @@ func (c *simulateOCICmd) Run(a *app) error {
 		defer os.RemoveAll(temporary)
 		dir = temporary
 	}
-	options := ocisim.Options{Dir: dir}
+	options := ocisim.Options{Dir: dir, SkipMD5: c.SkipMD5}
 	if c.SeedFile != "" {
 		seed, err := readSeed(c.SeedFile)
 		if err != nil {

@@ -154,12 +154,15 @@ func (c *cloud) tenancy() *string { return ptr(c.server.Tenancy()) }
 // eventually waits for what happens in real time beside the manual clock, such as a conversion by qemu-img.
 func (c *cloud) eventually(what string, ok func() bool) {
 	c.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.After(30 * time.Second)
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
 	for !ok() {
-		if time.Now().After(deadline) {
+		select {
+		case <-look.C:
+		case <-deadline:
 			c.t.Fatalf("waited 30 s for %s", what)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 
