@@ -142,7 +142,9 @@ func (b *builder) exportStep(ctx context.Context, e manifests.Export, parent, id
 	if err := b.lookAtDestinations(ctx, &step); err != nil {
 		return err
 	}
-	b.preflight(&step)
+	if err := b.preflight(ctx, &step); err != nil {
+		return err
+	}
 	b.add(parent, step)
 	return nil
 }
@@ -201,10 +203,16 @@ func (b *builder) lookAtDestinations(ctx context.Context, s *Step) error {
 	return nil
 }
 
-// preflight blocks what cannot be exported and warns of what will not be in the image.
-func (b *builder) preflight(s *Step) {
+// preflight blocks what cannot be exported or put where it shall go, and warns of what will not be in the image. An image
+// takes long to make: what would stop the export afterwards is found here.
+func (b *builder) preflight(ctx context.Context, s *Step) error {
 	if s.Current != "" {
-		return
+		return nil
+	}
+	for _, at := range append([]backend.Location{s.Export.Request.Staging}, s.Export.To...) {
+		if err := b.mustExist(ctx, s, at.Join(s.Export.Request.Name)); err != nil {
+			return err
+		}
 	}
 	switch state := s.Export.Found.State; state {
 	case "RUNNING", "STOPPED":
@@ -216,6 +224,7 @@ func (b *builder) preflight(s *Step) {
 	if v := s.Export.Found.Volumes; len(v) > 0 {
 		b.warn(s.ID, "back up data volumes separately", "%s will NOT be in the image, only the boot disk is: %s", human.Plural(int64(len(v)), "data volume"), strings.Join(v, ", "))
 	}
+	return nil
 }
 
 // checkCollisions blocks exports that would write the same objects.

@@ -2,10 +2,13 @@ package plan
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/hyperexport/hyperexport/internal/human"
 	"github.com/hyperexport/hyperexport/manifests"
+	"github.com/hyperexport/hyperexport/pkg/backend"
 	"github.com/hyperexport/hyperexport/pkg/transfer"
 )
 
@@ -141,6 +144,11 @@ func (b *builder) countObject(ctx context.Context, s *Step) error {
 		return err
 	}
 	exists := err == nil
+	if !exists {
+		if err := b.mustExist(ctx, s, t.To); err != nil {
+			return err
+		}
+	}
 	switch {
 	case exists && t.Existing == transfer.Fail && !b.o.Resumes:
 		b.block(s.ID, "remove it, or choose existing: newer, skip or overwrite", "%s exists and existing: fail is set", t.To)
@@ -152,6 +160,25 @@ func (b *builder) countObject(ctx context.Context, s *Step) error {
 		if exists {
 			t.Found.Replace = 1
 		}
+	}
+	return nil
+}
+
+// mustExist blocks s if the container of an object, such as its bucket, is not there. A list tells that; a stat cannot tell
+// it from an object that is not there.
+func (b *builder) mustExist(ctx context.Context, s *Step, at backend.Location) error {
+	storage, key, err := b.o.Backends.Open(at)
+	if err != nil {
+		return err
+	}
+	for _, err := range storage.List(ctx, key) {
+		switch {
+		case isNotFound(err):
+			return b.missing(s, err)
+		case err == nil, errors.Is(err, backend.Forbidden), errors.Is(err, backend.Unsupported):
+			return nil // who may not list may still write
+		}
+		return fmt.Errorf("look at %s: %w", at, err)
 	}
 	return nil
 }

@@ -83,6 +83,7 @@ func (c *applyCmd) decide(a *app, s *session, p *plan.Plan) (done bool, err erro
 	case len(p.Blocked) > 0 && a.json:
 		return true, errors.Join(a.writeJSON(blocked{executor.Blocked, exitBlocked, p}), &codeError{code: exitBlocked})
 	case len(p.Blocked) > 0:
+		a.say("Nothing was changed.")
 		return true, &codeError{code: exitBlocked}
 	case steps == 0 && !s.resumes:
 		return true, c.conclude(a, executor.NothingToDo(p, a.now()), nil)

@@ -33,6 +33,7 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 		"simrelease": cmdSimRelease,
 		"simfault":   cmdSimFault,
 		"simcalm":    cmdSimCalm,
+		"simforget":  cmdSimForget,
 		"simempty":   cmdSimEmpty,
 		"simlist":    cmdSimList,
 		"simkey":     cmdSimKey,

@@ -218,6 +218,9 @@ func cmdSimFault(ts *testscript.TestScript, neg bool, args []string) {
 // simcalm: no more faults.
 func cmdSimCalm(ts *testscript.TestScript, _ bool, _ []string) { simOf(ts).Faults().Reset() }
 
+// simforget: counting of requests begins anew.
+func cmdSimForget(ts *testscript.TestScript, _ bool, _ []string) { simOf(ts).Log().Reset() }
+
 // simlist BUCKET [PREFIX]: prints the names of the objects, for stdout and cmp.
 func cmdSimList(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 || len(args) > 2 {
