@@ -6,7 +6,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/hyperexport/hyperexport/pkg/backend"
 	"github.com/hyperexport/hyperexport/pkg/backend/wrap"
 )
 
@@ -14,9 +13,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // quick is a policy that does not wait.
 var quick = wrap.Policy{Attempts: 4, First: time.Nanosecond, Max: time.Nanosecond}
-
-// lost and refused are the two ways in which a call fails without anybody doing wrong: after its effect and before it.
-var temporary = []backend.Kind{backend.Throttled, backend.Unavailable, backend.Timeout, backend.Offline, backend.Busy}
 
 func collect[T any](t *testing.T, seq func(func(T, error) bool)) []T {
 	t.Helper()

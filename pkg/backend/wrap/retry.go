@@ -54,20 +54,21 @@ func (p Policy) do(ctx context.Context, op string, passes func(backend.Kind) boo
 
 // pause waits before what failed with err is repeated. It returns the error to give up with.
 func (p Policy) pause(ctx context.Context, op string, attempt int, err error) error {
-	if ctx.Err() != nil || attempt >= p.attempts() {
+	if ctx.Err() == nil && attempt < p.attempts() {
+		wait := p.wait(attempt, err)
+		p.Events.Emit(p.Step, "", event.Retrying{Op: op, Attempt: attempt, Wait: wait, Err: err.Error()})
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+		}
+	}
+	if ctx.Err() == nil {
 		return err
 	}
-	wait := p.wait(attempt, err)
-	p.Events.Emit(p.Step, "", event.Retrying{Op: op, Attempt: attempt, Wait: wait, Err: err.Error()})
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return &backend.Error{Op: op, Kind: backend.KindOf(ctx.Err()),
-			Err: fmt.Errorf("%w while it waited to be repeated after: %s", ctx.Err(), err.Error())}
-	}
+	return &backend.Error{Op: op, Kind: backend.KindOf(ctx.Err()), Err: fmt.Errorf("%w, and so it is not repeated after: %s", ctx.Err(), err.Error())}
 }
 
 func (p Policy) attempts() int {
@@ -216,18 +217,10 @@ func (r *retry) AbortUpload(ctx context.Context, u backend.Upload) error {
 	return r.p.Do(ctx, "abort upload", func(ctx context.Context) error { return r.Storage.AbortUpload(ctx, u) })
 }
 
-// Copy is settled like Put if the answer to a conditional copy is lost and the object tells its checksum, which the caller
-// compares with the source's.
+// Copy is not settled: nothing here tells whether what a conditional copy then meets is its own.
 func (r *retry) Copy(ctx context.Context, from backend.Location, version, key string, o backend.CopyOptions) (obj backend.Object, err error) {
-	unknown := false
 	err = r.p.Do(ctx, "copy", func(ctx context.Context) error {
 		obj, err = r.Storage.Copy(ctx, from, version, key, o)
-		if unknown && o.If.Absent && errors.Is(err, backend.Exists) {
-			if found, statErr := r.Stat(ctx, key); statErr == nil && found.Checksum != "" {
-				obj, err = found, nil
-			}
-		}
-		unknown = unknown || unknownOutcome(err)
 		return err
 	})
 	return obj, err
