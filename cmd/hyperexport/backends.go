@@ -50,6 +50,12 @@ func (a *app) openBackend(b manifests.Backend) (backend.Provider, error) {
 
 // ociConfig takes each value from the manifest or, if that is silent, from the variables that the OCI CLI reads too.
 func (a *app) ociConfig(b manifests.Backend) (oci.Config, error) {
+	switch auth := b.Settings["auth"].Value; auth {
+	case "", "config_file", "env", "session_token": // each is a profile, or values given by hand
+	default:
+		return oci.Config{}, &codeError{exitInvalid, fmt.Errorf("backend %s: auth: %s is not supported by this release", b.Name, auth),
+			"use a profile of the OCI configuration file, or the keys tenancy_ocid, user_ocid, fingerprint and private_key_path"}
+	}
 	get := func(key, variable string) string {
 		if s, ok := b.Settings[key]; ok {
 			return s.Value
@@ -60,6 +66,7 @@ func (a *app) ociConfig(b manifests.Backend) (oci.Config, error) {
 		return a.getenv(variable)
 	}
 	c := oci.Config{
+		Scheme:         b.Name,
 		ConfigFile:     get("config_file", "OCI_CLI_CONFIG_FILE"),
 		Profile:        get("profile", "OCI_CLI_PROFILE"),
 		Region:         get("region", "OCI_CLI_REGION"),
