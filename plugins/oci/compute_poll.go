@@ -212,7 +212,11 @@ func (c compute) reasons(ctx context.Context, op string, j job, failed *workrequ
 		if err != nil {
 			return err // the next poll asks again
 		}
-		texts = append(texts, fmt.Sprintf("%s (%s)", strings.TrimRight(value(item.Message), ". "), value(item.Code)))
+		text := fmt.Sprintf("%s (%s)", strings.TrimRight(value(item.Message), ". "), value(item.Code))
+		if advice := adviceOfCode[value(item.Code)]; advice != "" {
+			text += ": " + advice
+		}
+		texts = append(texts, text)
 		if kind, ok := kindOfCode[value(item.Code)]; ok && !kind.Temporary() {
 			e.Kind = kind
 		}

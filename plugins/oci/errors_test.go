@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -192,6 +193,16 @@ func TestRefusedConnectionIsOffline(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	if _, err := bareProvider(t, server.URL).Stat(t.Context(), "k"); !errors.Is(err, backend.Offline) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestUnknownCertificateIsInvalid(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // the handshake that fails is the test
+	server.StartTLS()
+	defer server.Close()
+	if _, err := bareProvider(t, server.URL).Stat(t.Context(), "k"); !errors.Is(err, backend.Invalid) {
 		t.Errorf("%v", err)
 	}
 }
