@@ -3,8 +3,8 @@
 //
 // It speaks through Oracle's SDK, but only as far as requests, answers and signatures go: the SDK's retries, circuit
 // breaker, HTTP client and configuration reader are replaced, so that each method makes one attempt, ends with its
-// context, and fails with a *backend.Error whose Kind is decided in errors.go. Nothing is read from the environment but
-// the proxy settings of net/http and the home directory.
+// context, and fails with a *backend.Error whose Kind is decided in errors.go. The package reads nothing from the
+// environment but the home directory; net/http reads its proxy settings, and the SDK its switches for debugging.
 package oci
 
 import (
