@@ -98,10 +98,16 @@ func Create(dir string, run Run) (*Journal, error) {
 	}
 	j := &Journal{file: f, state: newState()}
 	run.Version = version
-	if err := j.write(Record{Run: &run}, true); err != nil {
+	err = j.write(Record{Run: &run}, true)
+	for _, made := range []string{dir, filepath.Dir(dir)} {
+		if err == nil {
+			err = syncDir(made)
+		}
+	}
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return j, syncDir(dir)
+	return j, nil
 }
 
 // Open continues the journal in dir. A torn tail is cut off.
@@ -182,11 +188,14 @@ func decode(line []byte) (rec Record, ok bool) {
 	return rec, json.Unmarshal(text, &rec) == nil
 }
 
+// ErrWrite is in the error of a Write that failed. What the run does then is not remembered: it has to stop.
+var ErrWrite = errors.New("write journal")
+
 // Write appends a record. If durable, it is on disk when Write returns. After an error every later Write fails with the
 // same one: what is on disk is not known any more.
 func (j *Journal) Write(rec Record, durable bool) error {
 	if err := j.write(rec, durable); err != nil {
-		return fmt.Errorf("write journal: %w", err)
+		return fmt.Errorf("%w: %w", ErrWrite, err)
 	}
 	return nil
 }

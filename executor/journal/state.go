@@ -3,6 +3,7 @@ package journal
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
 	"github.com/hyperexport/hyperexport/pkg/transfer"
@@ -62,7 +63,8 @@ func (s *State) note(n Note) {
 func (j *Journal) Finished(id, digest string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.state.Done[id] == digest
+	done, ok := j.state.Done[id]
+	return ok && done == digest
 }
 
 // Run returns the head of the journal.
@@ -106,6 +108,10 @@ func (j *Journal) State() State {
 	defer j.mu.Unlock()
 	s := j.state
 	s.Done, s.Export, s.Open, s.Item = maps.Clone(s.Done), maps.Clone(s.Export), maps.Clone(s.Open), maps.Clone(s.Item)
+	for to, item := range s.Open {
+		item.Checkpoint.Parts = maps.Clone(item.Checkpoint.Parts)
+		s.Open[to] = item
+	}
 	return s
 }
 
@@ -120,11 +126,6 @@ func (s State) Litter() (exports []Export, uploads []backend.Location) {
 	for to := range s.Open {
 		uploads = append(uploads, to)
 	}
-	slices.SortFunc(uploads, func(a, b backend.Location) int {
-		if a.String() < b.String() {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(uploads, func(a, b backend.Location) int { return strings.Compare(a.String(), b.String()) })
 	return exports, uploads
 }

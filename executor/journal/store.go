@@ -1,10 +1,13 @@
 package journal
 
 import (
+	"bufio"
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -47,7 +50,8 @@ func (s *Store) Close() error { return s.lock.Close() }
 // Dir returns the folder of a run.
 func (s *Store) Dir(run string) string { return filepath.Join(s.dir, "runs", run) }
 
-// Runs lists the ids of the runs that the folder keeps, oldest first.
+// Runs lists the ids of the runs that the folder keeps, oldest first. A run whose process died before its journal had a
+// head did nothing and is left out.
 func (s *Store) Runs() ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(s.dir, "runs"))
 	if err != nil {
@@ -55,30 +59,82 @@ func (s *Store) Runs() ([]string, error) {
 	}
 	var ids []string
 	for _, e := range entries {
-		if _, err := os.Stat(filepath.Join(s.Dir(e.Name()), fileName)); err == nil {
-			ids = append(ids, e.Name())
-		} else if !errors.Is(err, fs.ErrNotExist) {
+		if !e.IsDir() {
+			continue
+		}
+		begun, err := hasHead(s.Dir(e.Name()))
+		if err != nil {
 			return nil, err
+		}
+		if begun {
+			ids = append(ids, e.Name())
 		}
 	}
 	slices.Sort(ids)
 	return ids, nil
 }
 
-// Unfinished returns the state of the newest run if that has not ended.
+// Unfinished returns the state of the newest run that has not ended. There is at most one, unless somebody copied folders
+// about or turned the clock back.
 func (s *Store) Unfinished() (State, bool, error) {
 	ids, err := s.Runs()
-	if err != nil || len(ids) == 0 {
+	if err != nil {
 		return State{}, false, err
 	}
-	state, err := Read(s.Dir(ids[len(ids)-1]))
-	if errors.Is(err, errEmpty) {
-		return State{}, false, nil
+	for _, id := range slices.Backward(ids) {
+		if hasEnd(s.Dir(id)) {
+			continue
+		}
+		state, err := Read(s.Dir(id))
+		if err != nil {
+			return State{}, false, fmt.Errorf("run %s: %w", id, err)
+		}
+		if !state.Ended {
+			return state, true, nil
+		}
+	}
+	return State{}, false, nil
+}
+
+// hasHead reports whether the journal in dir begins with a whole line.
+func hasHead(dir string) (bool, error) {
+	f, err := os.Open(filepath.Join(dir, fileName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
 	}
 	if err != nil {
-		return State{}, false, fmt.Errorf("run %s: %w", ids[len(ids)-1], err)
+		return false, err
 	}
-	return state, !state.Ended, nil
+	defer f.Close()
+	line, err := bufio.NewReader(f).ReadBytes('\n')
+	if errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	rec, ok := decode(line[:len(line)-1])
+	return ok && rec.Run != nil && rec.Run.ID != "", nil
+}
+
+// hasEnd reports whether the last line of the journal in dir says that the run is over. It saves reading the whole.
+func hasEnd(dir string) bool {
+	f, err := os.Open(filepath.Join(dir, fileName))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	tail := make([]byte, min(info.Size(), 512))
+	if _, err := f.ReadAt(tail, info.Size()-int64(len(tail))); err != nil || !bytes.HasSuffix(tail, []byte("\n")) {
+		return false
+	}
+	tail = tail[:len(tail)-1]
+	rec, ok := decode(tail[bytes.LastIndexByte(tail, '\n')+1:])
+	return ok && rec.End != nil
 }
 
 // NewRunID returns an id that sorts after those of earlier runs: the time to the second and four random digits.
