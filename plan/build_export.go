@@ -118,6 +118,9 @@ func (b *builder) exportStep(ctx context.Context, e manifests.Export, parent, id
 	if err != nil {
 		return err
 	}
+	if staging.Scheme != e.Backend {
+		return b.m.ErrorAt(e.Staging.Pos, "", "staging is at %s://, and backend %s writes images to its own storage only: %s://...", staging.Scheme, e.Backend, e.Backend)
+	}
 	x := &Export{
 		Backend: e.Backend,
 		Request: backend.ExportRequest{Token: Token(b.o.Run, id), Instance: r.ID, Name: name, Formats: e.Formats, Staging: staging,
