@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	corruptTries   = 3 // of one part whose bytes arrive wrong
+	corruptTries   = 3 // of one part, or of an object in one request, whose bytes arrive wrong
 	completeTries  = 3 // of an upload whose parts were replaced by late repeats
 	abortPatience  = 20 * time.Second
 	firstPartIndex = 1
@@ -188,7 +188,7 @@ func (m *multipart) part(ctx context.Context, n int, buf []byte) error {
 	}
 	if held, ok := m.held(n); ok {
 		if held.Checksum.Contradicts(sum) {
-			return sourceError(m.from, m.otherBytes(n, held.Checksum, sum))
+			return sourceError(m.from, otherBytes(fmt.Sprintf("read part %d", n), m.src, held.Checksum, sum))
 		}
 		return nil
 	}
@@ -198,7 +198,7 @@ func (m *multipart) part(ctx context.Context, n int, buf []byte) error {
 func (m *multipart) read(ctx context.Context, n int, buf []byte) (backend.Checksum, error) {
 	off := int64(n-firstPartIndex) * m.upload.PartSize
 	if err := readFull(ctx, m.from.Storage, m.src, buf, off); err != nil {
-		return "", sourceError(m.from, err)
+		return "", sourceError(m.from, fmt.Errorf("part %d: %w", n, err))
 	}
 	return backend.SumCRC32C(buf), nil
 }
@@ -216,7 +216,7 @@ func (m *multipart) uploadPart(ctx context.Context, n int, buf []byte, sum backe
 			return readErr
 		}
 		if again != sum {
-			return sourceError(m.from, m.otherBytes(n, sum, again))
+			return sourceError(m.from, otherBytes(fmt.Sprintf("read part %d", n), m.src, sum, again))
 		}
 		part, err = m.to.Storage.UploadPart(ctx, m.upload, n, buf, sum)
 	}
@@ -240,12 +240,18 @@ func (m *multipart) finish(ctx context.Context) error {
 		return sourceError(m.from, corrupt("read", m.src.Key, "the bytes have %s, the object should have %s", sum, m.src.Checksum))
 	}
 	o := backend.CompleteOptions{If: m.o.If, Checksum: sum, ModTime: m.src.ModTime}
+	var refused error
 	for try := 1; ; try++ {
-		if err := m.reconcile(ctx); err != nil {
+		resent, err := m.reconcile(ctx)
+		if err != nil {
 			return err
+		}
+		if refused != nil && !resent { // it would be refused again
+			return destinationError(m.to, refused)
 		}
 		obj, err := m.to.Storage.CompleteUpload(ctx, m.upload, ascending(m.parts), o)
 		if errors.Is(err, backend.Invalid) && m.info.Can.ListParts && try < completeTries {
+			refused = err
 			continue
 		}
 		if err == nil {
@@ -262,35 +268,34 @@ func (m *multipart) finish(ctx context.Context) error {
 	}
 }
 
-// reconcile sends again what the destination does not hold as we know it.
-func (m *multipart) reconcile(ctx context.Context) error {
+// reconcile sends again what the destination does not hold as we know it, and reports whether there was such a part.
+func (m *multipart) reconcile(ctx context.Context) (resent bool, err error) {
 	if !m.info.Can.ListParts {
-		return nil
+		return false, nil
 	}
 	listed := map[int]backend.Part{}
 	for held, err := range m.to.Storage.ListParts(ctx, m.upload) {
 		if errors.Is(err, backend.NotFound) { // completed by an earlier attempt: CompleteUpload settles it
-			return nil
+			return false, nil
 		}
 		if err != nil {
-			return destinationError(m.to, err)
+			return false, destinationError(m.to, err)
 		}
 		listed[held.Number] = held
 	}
-	resend := false
 	m.mu.Lock()
 	for n, ours := range m.parts {
 		if held, ok := listed[n]; !ok || held.Tag != ours.Tag || held.Size != ours.Size {
 			delete(m.parts, n)
-			resend = true
+			resent = true
 		}
 	}
 	m.mu.Unlock()
-	if !resend {
-		return nil
+	if !resent {
+		return false, nil
 	}
 	m.hashed = partCount(m.upload)
-	return m.send(ctx)
+	return true, m.send(ctx)
 }
 
 // settle decides what becomes of an upload that did not finish: it stays if a later Copy can go on with it.
@@ -335,8 +340,8 @@ func (m *multipart) warn(text string) {
 	m.e.events.Emit(m.o.Step, m.o.Item, event.Warning{Text: text})
 }
 
-func (m *multipart) otherBytes(n int, first, second backend.Checksum) error {
-	return corrupt(fmt.Sprintf("read part %d", n), m.src.Key, "the same version of the object gave %s and then %s", first, second)
+func otherBytes(op string, src backend.Object, first, second backend.Checksum) error {
+	return corrupt(op, src.Key, "the same version of the object gave %s and then %s", first, second)
 }
 
 // sameVersion reports whether a and b are certainly the same content.

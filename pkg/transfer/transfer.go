@@ -12,6 +12,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -206,10 +207,8 @@ func (e *Engine) put(ctx context.Context, from, to Ref, src backend.Object, o Co
 	if err := e.pace.wait(ctx, src.Size); err != nil {
 		return Result{}, err
 	}
-	res.Object, err = to.Storage.Put(ctx, to.Key, buf,
-		backend.PutOptions{If: o.If, Checksum: res.Checksum, Meta: o.Meta, ModTime: src.ModTime})
-	if err != nil {
-		return Result{}, destinationError(to, err)
+	if res.Object, err = putVerified(ctx, from, to, src, buf, res.Checksum, o); err != nil {
+		return Result{}, err
 	}
 	if err := checkFinished(res.Object, src.Size, res.Checksum); err != nil {
 		return Result{}, destinationError(to, err)
@@ -217,6 +216,27 @@ func (e *Engine) put(ctx context.Context, from, to Ref, src backend.Object, o Co
 	res.Moved = src.Size
 	e.events.Emit(o.Step, o.Item, event.Moved{Bytes: src.Size})
 	return res, nil
+}
+
+// putVerified stores buf, whose checksum is sum. Bytes that arrive corrupted are read again from the source, so that a bit
+// that flipped in memory does not stay, and sent again.
+func putVerified(ctx context.Context, from, to Ref, src backend.Object, buf []byte, sum backend.Checksum, o CopyOptions) (backend.Object, error) {
+	options := backend.PutOptions{If: o.If, Checksum: sum, Meta: o.Meta, ModTime: src.ModTime}
+	obj, err := to.Storage.Put(ctx, to.Key, buf, options)
+	for try := 1; errors.Is(err, backend.Corrupt) && try < corruptTries; try++ {
+		if readErr := readFull(ctx, from.Storage, src, buf, 0); readErr != nil {
+			return backend.Object{}, sourceError(from, readErr)
+		}
+		if again := backend.SumCRC32C(buf); again != sum {
+			return backend.Object{}, sourceError(from, otherBytes("read", src, sum, again))
+		}
+		var repeated error
+		if obj, repeated = to.Storage.Put(ctx, to.Key, buf, options); errors.Is(repeated, backend.Changed) {
+			break // what arrived corrupted was taken away, and o.If does not hold any more
+		}
+		err = repeated
+	}
+	return obj, destinationError(to, err)
 }
 
 // checkFinished compares what the destination says of the finished object with what was sent.
