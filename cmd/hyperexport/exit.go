@@ -62,7 +62,11 @@ func (a *app) exitCode(err error) int {
 	case errors.Is(err, context.Canceled) && a.signal.Load() != 0:
 		return int(a.signal.Load())
 	}
-	return kindCode(backend.KindOf(err))
+	kind := backend.KindOf(err)
+	if kind == backend.NotFound && errors.Is(err, backend.Forbidden) { // the service does not say which
+		return exitDenied
+	}
+	return kindCode(kind)
 }
 
 func kindCode(kind backend.Kind) int {

@@ -82,6 +82,11 @@ func (e *serviceError) Error() string {
 	return text
 }
 
+// Is makes the answer that hides whether something is missing or forbidden count as Forbidden too.
+func (e *serviceError) Is(target error) bool {
+	return target == backend.Forbidden && e.Code == "NotAuthorizedOrNotFound"
+}
+
 // codeOf returns the service's code in err's chain, or "".
 func codeOf(err error) string {
 	var e *serviceError
@@ -244,11 +249,18 @@ func transportKind(err error) backend.Kind {
 	return backend.Unknown
 }
 
+// errHungUp is the cause where the connection ended instead of an answer. net/http calls that EOF, which to a reader would
+// mean the end of the object.
+var errHungUp = errors.New("the connection was closed before the answer came")
+
 // bare drops the method and URL that net/http puts before an error: the operation and key already say it.
 func bare(err error) error {
 	var e *url.Error
 	if errors.As(err, &e) {
-		return e.Err
+		err = e.Err
+	}
+	if errors.Is(err, io.EOF) {
+		return errHungUp
 	}
 	return err
 }
