@@ -147,6 +147,8 @@ func Help(err error) string {
 		return "check the credentials and this machine's clock"
 	case backend.Forbidden:
 		return "ask for the permission; some services answer so too when a thing does not exist"
+	case backend.Invalid, backend.Unsupported:
+		return "this cannot succeed as it is: correct what the error names, then run the same command again"
 	case backend.Exists, backend.Changed:
 		return "something else changed the object in the meantime; look at it and run the same command again"
 	case backend.Corrupt:

@@ -138,7 +138,7 @@ func (b *bucket) readRange(ctx context.Context, obj backend.Object, p []byte, of
 	defer closeContent(resp)
 	if err != nil {
 		e := b.fail(ctx, "read", obj.Key, resp, err)
-		if e.Kind == backend.NotFound && codeOf(e) != codeBucketNotFound {
+		if e.Kind == backend.NotFound && codeOf(e) != codeBucketNotFound && !errors.Is(e, backend.Forbidden) {
 			e.Kind = backend.Changed
 		}
 		return e
