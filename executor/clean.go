@@ -48,14 +48,14 @@ func (c *Cleaner) Find(state journal.State) []Litter {
 }
 
 // Remove removes one piece of litter and writes that down. What is gone already is no error.
-func (c *Cleaner) Remove(ctx context.Context, j *journal.Journal, l Litter) error {
+func (c *Cleaner) Remove(ctx context.Context, j Journal, l Litter) error {
 	if l.Export != nil {
 		return c.removeExport(ctx, j, *l.Export)
 	}
 	return c.removeUpload(ctx, j, l)
 }
 
-func (c *Cleaner) removeExport(ctx context.Context, j *journal.Journal, e journal.Export) error {
+func (c *Cleaner) removeExport(ctx context.Context, j Journal, e journal.Export) error {
 	provider, err := c.Backends.Provider(e.Backend)
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func (c *Cleaner) removeExport(ctx context.Context, j *journal.Journal, e journa
 		id = job.ID
 	}
 	if id != "" {
-		if err := compute.EndExport(ctx, id, e.Kept); err != nil {
+		if err := compute.EndExport(ctx, id, e.Kept && e.Arrived); err != nil {
 			return err
 		}
 	}
@@ -82,7 +82,7 @@ func (c *Cleaner) removeExport(ctx context.Context, j *journal.Journal, e journa
 	return j.Write(journal.Record{Export: &e}, true)
 }
 
-func (c *Cleaner) removeUpload(ctx context.Context, j *journal.Journal, l Litter) error {
+func (c *Cleaner) removeUpload(ctx context.Context, j Journal, l Litter) error {
 	storage, key, err := c.Backends.Open(*l.To)
 	if err != nil {
 		return err

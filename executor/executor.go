@@ -25,19 +25,22 @@ import (
 type Executor struct {
 	Backends backend.Set
 	Engine   *transfer.Engine
-	Journal  *journal.Journal
+	Journal  Journal
 	Retry    wrap.Policy
 	Events   event.Sink // may be nil
 	Parallel int        // steps at once; 0 means 1
 	Poll     Poll
-
-	resumed bool
 }
 
-// Poll says how often the provider is asked how an export is going: after First, then ever more slowly, at least every
-// Max. The zero value means 1 s and 15 s.
-type Poll struct {
-	First, Max time.Duration
+// Journal is where an Executor writes down what it does and reads what an earlier process did. *journal.Journal is one.
+type Journal interface {
+	Write(rec journal.Record, durable bool) error
+	Run() journal.Run
+	State() journal.State
+	Finished(step, digest string) bool
+	Export(step string) (journal.Export, bool)
+	Checkpoint(to backend.Location) *transfer.Checkpoint
+	Item(to backend.Location) (journal.FinishedItem, bool)
 }
 
 // Outcome is how a step ended.
@@ -77,13 +80,28 @@ func Run(f *plan.Frontier, d Driver, ruledOut func(s plan.Step, because string))
 }
 
 // Apply runs p and reports on every step of it. The report is complete also when steps fail or ctx ends; the error is then
-// the first of the steps' errors. When ctx ends, what is running checkpoints and stops, and the run can be continued.
+// the first of the steps' errors. When ctx ends, what is running checkpoints and stops, and the run can be continued. So it is
+// when the journal cannot be written any more: everything stops where it is.
 func (x *Executor) Apply(ctx context.Context, p *plan.Plan) (*Report, error) {
-	started := time.Now()
-	x.resumed = p.Resumes
-	steps, bytes := p.Work()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	retries := newRetryCounter()
-	x.Events = event.Tee(x.Events, retries.count)
+	r := &run{Executor: *x, resumed: p.Resumes, stop: stop}
+	r.Events = event.Tee(x.Events, retries.count)
+	return r.apply(ctx, p, retries)
+}
+
+// run is one Apply.
+type run struct {
+	Executor
+	resumed bool
+	stop    context.CancelCauseFunc
+	sums    sync.Mutex // held while a list of sums is read, changed and written
+}
+
+func (x *run) apply(ctx context.Context, p *plan.Plan, retries *retryCounter) (*Report, error) {
+	started := time.Now()
+	steps, bytes := p.Work()
 	x.Events.Emit("", "", event.RunStarted{Run: p.Run, Name: p.Name, Steps: steps, Bytes: bytes, Resumed: p.Resumes})
 	report := newReport(p, started)
 	finished := func(s plan.Step) bool {
@@ -98,6 +116,7 @@ func (x *Executor) Apply(ctx context.Context, p *plan.Plan) (*Report, error) {
 		report.ruledOut(s, because)
 		x.Events.Emit(s.ID, "", event.StepEnded{Outcome: "not_run", Err: "needs " + because})
 	})
+	driver.close()
 	for _, o := range outcomes {
 		report.add(o, retries.of(o.Step.ID))
 	}
@@ -109,15 +128,15 @@ func (x *Executor) Apply(ctx context.Context, p *plan.Plan) (*Report, error) {
 
 // end closes the journal's run if every step ended well and nothing is left of what it or its earlier part made;
 // otherwise the next run continues this one.
-func (x *Executor) end(ctx context.Context, p *plan.Plan, report *Report, outcomes []Outcome) error {
-	report.settle(ctx.Err() != nil)
+func (x *run) end(ctx context.Context, p *plan.Plan, report *Report, outcomes []Outcome) error {
+	report.settle(ctx.Err() != nil && !errors.Is(context.Cause(ctx), journal.ErrWrite))
 	for _, o := range outcomes {
-		if o.Err != nil {
+		if o.Err != nil && backend.KindOf(o.Err) != backend.Canceled {
 			return fmt.Errorf("%s: %w", o.Step.ID, o.Err)
 		}
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if report.Outcome != Done {
+		return context.Cause(ctx)
 	}
 	cleaner := &Cleaner{Backends: x.Backends, Retry: x.policy("")}
 	for _, l := range cleaner.Find(x.Journal.State()) {
@@ -126,11 +145,17 @@ func (x *Executor) end(ctx context.Context, p *plan.Plan, report *Report, outcom
 			return fmt.Errorf("remove %s, which an earlier part of the run left: %w", l, err)
 		}
 	}
+	if x.resumed {
+		if err := x.removeStrays(ctx, p, report.Started); err != nil {
+			report.Outcome = Partial
+			return err
+		}
+	}
 	return x.Journal.Write(journal.Record{End: &journal.End{Time: time.Now().UTC()}}, true)
 }
 
 // handle carries out one step.
-func (x *Executor) handle(ctx context.Context, s plan.Step) (o Outcome) {
+func (x *run) handle(ctx context.Context, s plan.Step) (o Outcome) {
 	o = Outcome{Step: s, Started: time.Now()}
 	if o.Err = ctx.Err(); o.Err != nil {
 		return o
@@ -149,10 +174,13 @@ func (x *Executor) handle(ctx context.Context, s plan.Step) (o Outcome) {
 	if o.Err == nil {
 		o.Err = x.Journal.Write(journal.Record{Step: &journal.Step{ID: s.ID, Digest: s.Digest()}}, true)
 	}
+	if errors.Is(o.Err, journal.ErrWrite) {
+		x.stop(o.Err)
+	}
 	o.Took = time.Since(o.Started)
 	ended := event.StepEnded{Outcome: Done, Bytes: o.Moved, Took: o.Took}
 	switch {
-	case o.Err != nil && ctx.Err() != nil:
+	case backend.KindOf(o.Err) == backend.Canceled:
 		ended.Outcome = Interrupted
 	case o.Err != nil:
 		ended.Outcome, ended.Err, ended.Help = Failed, o.Err.Error(), Help(o.Err)
@@ -174,7 +202,7 @@ func describe(s plan.Step) (title string, bytes int64) {
 }
 
 // open opens the container of a location for a step, with calls retried.
-func (x *Executor) open(step string, l backend.Location) (transfer.Ref, error) {
+func (x *run) open(step string, l backend.Location) (transfer.Ref, error) {
 	storage, key, err := x.Backends.Open(l)
 	if err != nil {
 		return transfer.Ref{}, err
@@ -182,7 +210,7 @@ func (x *Executor) open(step string, l backend.Location) (transfer.Ref, error) {
 	return transfer.Ref{Storage: wrap.Retry(storage, x.policy(step)), Key: key, At: l}, nil
 }
 
-func (x *Executor) policy(step string) wrap.Policy {
+func (x *run) policy(step string) wrap.Policy {
 	p := x.Retry
 	p.Events, p.Step, p.Exclusive = x.Events, step, true
 	return p

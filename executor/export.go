@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/hyperexport/hyperexport/executor/journal"
@@ -25,7 +25,7 @@ const releasePatience = 2 * time.Minute
 //
 // A failure that may pass, and an interruption, leave the provider's job in place: making an image takes longer than
 // anything else, and the next run goes on with it. Every other failure releases it.
-func (x *Executor) export(ctx context.Context, s plan.Step, p *Progress) (Result, error) {
+func (x *run) export(ctx context.Context, s plan.Step, p *Progress) (Result, error) {
 	e := s.Export
 	provider, err := x.Backends.Provider(e.Backend)
 	if err != nil {
@@ -50,48 +50,123 @@ func (x *Executor) export(ctx context.Context, s plan.Step, p *Progress) (Result
 }
 
 type exporter struct {
-	x       *Executor
+	x       *run
 	step    plan.Step
 	export  *plan.Export
 	p       *Progress
 	compute backend.Compute
 	state   journal.Export
+	resumed bool // the job was begun by an earlier process
+	asked   bool // the provider was asked for a job
+	ready   bool // the provider has done its part
 	res     Result
 }
 
 func (h *exporter) run(ctx context.Context) error {
-	job, err := h.start(ctx)
-	if err == nil {
-		job, err = h.wait(ctx, job)
+	if done, err := h.delivered(ctx); done || err != nil {
+		return err
 	}
+	job, err := h.obtain(ctx)
 	if err != nil {
 		return err
 	}
-	destinations := h.export.To
-	if len(destinations) == 0 {
-		destinations = []backend.Location{h.export.Request.Staging}
+	var all []plan.Descriptor
+	for _, to := range h.destinations() {
+		d, err := h.deliver(ctx, job, to)
+		if err != nil {
+			return err
+		}
+		all = append(all, d)
 	}
-	for _, to := range destinations {
-		if err := h.deliver(ctx, job, to); err != nil {
+	h.state.Arrived = true
+	if err := h.save(h.state.Job); err != nil {
+		return err
+	}
+	for i, to := range h.destinations() {
+		if err := h.describe(ctx, to, all[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// start finds the job of an earlier attempt or begins one. The intent is on disk before the provider hears of it.
+func (h *exporter) destinations() []backend.Location {
+	if len(h.export.To) == 0 {
+		return []backend.Location{h.export.Request.Staging}
+	}
+	return h.export.To
+}
+
+// delivered reports whether an earlier process of this run has done everything but to write that down: every destination
+// has this run's descriptor and images.
+func (h *exporter) delivered(ctx context.Context) (bool, error) {
+	earlier, ok := h.p.Export()
+	if !ok || !earlier.Arrived {
+		return false, nil
+	}
+	var files []File
+	for _, to := range h.destinations() {
+		ref, err := h.x.open(h.step.ID, to)
+		if err != nil {
+			return false, err
+		}
+		d, ok, err := plan.Present(ctx, ref.Storage, ref.Key, h.export)
+		if err != nil || !ok || d.Run != h.x.Journal.Run().ID {
+			return false, err
+		}
+		for _, a := range d.Artifacts {
+			files = append(files, File{At: to.Join(a.Name), Size: a.Size, Checksum: a.Checksum})
+			h.res.Reused += a.Size
+		}
+	}
+	h.state = earlier
+	h.res.Files, h.res.Objects = files, int64(len(files))
+	return true, nil
+}
+
+// obtain returns the job when its artifacts can be read. A job of an earlier process that is gone, because somebody
+// removed its image or that process had begun to release it, is begun again.
+func (h *exporter) obtain(ctx context.Context) (backend.Job, error) {
+	job, err := h.start(ctx)
+	if err == nil {
+		job, err = h.wait(ctx, job)
+	}
+	if h.resumed && (errors.Is(err, backend.NotFound) || errors.Is(err, backend.Changed)) {
+		h.x.Events.Emit(h.step.ID, "", event.Warning{Text: fmt.Sprintf("the export that was interrupted is gone and begins again: %v", err)})
+		if err := h.end(ctx, false); err != nil {
+			return job, err
+		}
+		if job, err = h.start(ctx); err == nil {
+			job, err = h.wait(ctx, job)
+		}
+	}
+	h.ready = err == nil
+	return job, err
+}
+
+// start finds the job of an earlier attempt or begins one. The intent is on disk before the provider hears of it. An
+// instance that is busy is waited for.
 func (h *exporter) start(ctx context.Context) (backend.Job, error) {
 	if err := h.chooseJob(ctx); err != nil {
 		return backend.Job{}, err
 	}
-	if h.state.Job != "" {
+	if h.resumed = h.state.Job != ""; h.resumed {
 		return backend.Job{ID: h.state.Job}, nil
 	}
-	job, err := h.compute.StartExport(ctx, h.state.Request)
-	if err != nil {
-		return backend.Job{}, err
+	h.asked = true
+	for w := h.x.Poll.begin(); ; {
+		job, err := h.compute.StartExport(ctx, h.state.Request)
+		if err == nil {
+			return job, h.save(job.ID)
+		}
+		if !w.busy(err) {
+			return job, err
+		}
+		h.x.Events.Emit(h.step.ID, "", event.StepPhase{Phase: "waiting for the instance"})
+		if err := w.pause(ctx); err != nil {
+			return job, err
+		}
 	}
-	return job, h.save(job.ID)
 }
 
 // chooseJob sets the state to go on with: that of an earlier attempt, if it asked for the same and was not released.
@@ -130,16 +205,13 @@ func (h *exporter) save(id string) error {
 
 // wait polls the job until its artifacts can be read.
 func (h *exporter) wait(ctx context.Context, job backend.Job) (backend.Job, error) {
-	pause, most := h.x.Poll.First, h.x.Poll.Max
-	if pause <= 0 {
-		pause = time.Second
-	}
-	if most <= 0 {
-		most = 15 * time.Second
-	}
-	for {
+	for w := h.x.Poll.begin(); ; {
 		next, err := h.compute.PollExport(ctx, job.ID)
-		if err != nil {
+		switch {
+		case w.busy(err):
+			next = job
+			next.Phase = "waiting for the provider"
+		case err != nil:
 			return job, err
 		}
 		if next.ID != h.state.Job {
@@ -151,39 +223,36 @@ func (h *exporter) wait(ctx context.Context, job backend.Job) (backend.Job, erro
 			return job, nil
 		}
 		h.x.Events.Emit(h.step.ID, "", event.StepPhase{Phase: job.Phase, Done: job.Done, Total: job.Total})
-		timer := time.NewTimer(pause/2 + rand.N(pause/2+1))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return job, ctx.Err()
+		if err := w.pause(ctx); err != nil {
+			return job, err
 		}
-		pause = min(pause*3/2, most)
 	}
 }
 
-// deliver brings every artifact to one destination and writes the descriptor there.
-func (h *exporter) deliver(ctx context.Context, job backend.Job, to backend.Location) error {
+// deliver brings every artifact to one destination and returns the descriptor that is to be written there last.
+func (h *exporter) deliver(ctx context.Context, job backend.Job, to backend.Location) (plan.Descriptor, error) {
 	d := plan.Descriptor{Format: plan.Format, Instance: h.export.Request.Instance, Name: h.export.Found.Name,
 		Run: h.x.Journal.Run().ID, Created: time.Now().UTC().Truncate(time.Second)}
-	stay := len(h.export.To) == 0
 	for _, a := range job.Artifacts {
 		described := plan.DescribedArtifact{Name: a.Name, Format: a.Format, Size: a.Size, Checksum: a.Checksum}
 		target := to.Join(a.Name)
-		if stay {
-			target = a.At
-			described.Name = a.At.Path[len(to.Path):]
+		if len(h.export.To) == 0 {
+			name, ok := strings.CutPrefix(a.At.String(), to.String())
+			if !ok {
+				return d, &backend.Error{Op: "export", Key: a.At.String(), Kind: backend.Invalid, Err: fmt.Errorf("the provider did not write below %s", to)}
+			}
+			target, described.Name = a.At, name
 		} else {
 			res, err := h.fetch(ctx, a, target)
 			if err != nil {
-				return err
+				return d, err
 			}
 			described.Size, described.Checksum = res.Object.Size, res.Checksum
 		}
 		h.res.addFile(target, described.Size, described.Checksum)
 		d.Artifacts = append(d.Artifacts, described)
 	}
-	return h.describe(ctx, to, d)
+	return d, nil
 }
 
 // fetch copies one artifact, continuing what an earlier run began.
@@ -213,17 +282,17 @@ func (h *exporter) fetch(ctx context.Context, a backend.Artifact, to backend.Loc
 	}
 	finished := res.Object
 	finished.Checksum = res.Checksum
-	return res, h.p.Done(a.Name, to, finished)
+	return res, h.p.Arrived(a.Name, to, finished, h.state.Request.Token)
 }
 
-// arrived returns the object that an earlier attempt of this run has brought to the destination, if it is still there.
+// arrived returns the object that an earlier process has brought to the destination from the same job, if it is still there.
 func (h *exporter) arrived(ctx context.Context, a backend.Artifact, to transfer.Ref) (backend.Object, bool) {
 	finished, ok := h.p.Item(to.At)
-	if !ok || finished.Version == "" || finished.Size != a.Size || finished.Checksum.Contradicts(a.Checksum) {
+	if !ok || finished.Of != h.state.Request.Token || finished.Version == "" || finished.Size != a.Size || finished.Checksum.Contradicts(a.Checksum) {
 		return backend.Object{}, false
 	}
 	there, err := to.Storage.Stat(ctx, to.Key)
-	return finished, err == nil && there.Version == finished.Version
+	return finished.Object, err == nil && there.Version == finished.Version
 }
 
 func (h *exporter) describe(ctx context.Context, to backend.Location, d plan.Descriptor) error {
@@ -243,13 +312,16 @@ func (h *exporter) describe(ctx context.Context, to backend.Location, d plan.Des
 // release ends the provider's job as the cause of the end demands, and returns cause together with what went wrong in
 // doing so.
 func (h *exporter) release(ctx context.Context, cause error) error {
-	if h.state.Request.Token == "" { // nothing was begun
+	if cause != nil && h.keepsJob(ctx, cause) {
+		switch {
+		case h.state.Job != "":
+			h.res.Left = append(h.res.Left, fmt.Sprintf("the custom image of %s, for the next run", h.export.Found.Name))
+		case h.asked:
+			h.res.Left = append(h.res.Left, fmt.Sprintf("perhaps a custom image of %s, for the next run", h.export.Found.Name))
+		}
 		return cause
 	}
-	if cause != nil && keepsJob(ctx, cause) {
-		if h.state.Job != "" {
-			h.res.Left = append(h.res.Left, fmt.Sprintf("the custom image of %s, for the next run", h.export.Found.Name))
-		}
+	if h.state.Released || h.state.Request.Token == "" {
 		return cause
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releasePatience)
@@ -287,14 +359,17 @@ func (h *exporter) jobID(ctx context.Context) (string, error) {
 	return job.ID, err
 }
 
-// keepsJob reports whether the next run can go on with the job after such a failure.
-func keepsJob(ctx context.Context, cause error) bool {
-	if ctx.Err() != nil {
+// keepsJob reports whether the next run can go on with the job after such a failure. A destination that is full can be made
+// room at; a provider that is full has failed the job.
+func (h *exporter) keepsJob(ctx context.Context, cause error) bool {
+	if ctx.Err() != nil || errors.Is(cause, journal.ErrWrite) {
 		return true
 	}
 	switch kind := backend.KindOf(cause); kind {
-	case backend.Full, backend.Unauthorized:
+	case backend.Unauthorized:
 		return true
+	case backend.Full:
+		return h.ready
 	default:
 		return kind.Temporary()
 	}

@@ -31,3 +31,6 @@ func (d *localDriver) Start(s plan.Step) {
 }
 
 func (d *localDriver) Wait() Outcome { return <-d.ended }
+
+// close waits for the goroutines of steps that have ended.
+func (d *localDriver) close() { _ = d.group.Wait() } // they return nil

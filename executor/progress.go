@@ -10,7 +10,7 @@ import (
 type Progress struct {
 	step    string
 	resumed bool
-	journal *journal.Journal
+	journal Journal
 }
 
 // Resumed reports whether an earlier process has worked on this run.
@@ -36,13 +36,13 @@ func (p *Progress) Note(item string, to backend.Location, n transfer.Note) error
 	return p.journal.Write(rec, n.Durable())
 }
 
-// Done writes down that an item is finished; obj is what the destination holds.
-func (p *Progress) Done(item string, to backend.Location, obj backend.Object) error {
-	return p.journal.Write(journal.Record{Note: &journal.Note{Step: p.step, Item: item, To: to, Done: &obj}}, false)
+// Arrived writes down that an item of the export with that token is at its destination; obj is what that holds.
+func (p *Progress) Arrived(item string, to backend.Location, obj backend.Object, token string) error {
+	return p.journal.Write(journal.Record{Note: &journal.Note{Step: p.step, Item: item, To: to, Done: &obj, Of: token}}, false)
 }
 
-// Item returns what an earlier run has finished at a destination.
-func (p *Progress) Item(to backend.Location) (backend.Object, bool) { return p.journal.Item(to) }
+// Item returns what an earlier process has brought to a destination.
+func (p *Progress) Item(to backend.Location) (journal.FinishedItem, bool) { return p.journal.Item(to) }
 
 // Finish writes down that there is no upload any more to continue to a destination.
 func (p *Progress) Finish(item string, to backend.Location) error {

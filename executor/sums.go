@@ -1,7 +1,6 @@
 package executor
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/hex"
@@ -15,10 +14,11 @@ import (
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
 	"github.com/hyperexport/hyperexport/pkg/transfer"
+	"github.com/hyperexport/hyperexport/plan"
 )
 
 const (
-	sumsName = "SHA256SUMS"
+	sumsName = plan.SumsName
 	mostSums = 256 << 20 // bytes of a list that are read
 )
 
@@ -26,11 +26,13 @@ const (
 type sumsFile struct {
 	mu   sync.Mutex
 	sums map[string]string // hex by name
+	ours map[string]string // those of them that were set here
+	text []byte            // as it was read; nil if it was not there
 }
 
 // loadSums reads the list under the prefix to.
 func loadSums(ctx context.Context, to transfer.Ref) (*sumsFile, error) {
-	f := &sumsFile{sums: map[string]string{}}
+	f := &sumsFile{sums: map[string]string{}, ours: map[string]string{}}
 	obj, err := to.Storage.Stat(ctx, to.Key+sumsName)
 	if errors.Is(err, backend.NotFound) {
 		return f, nil
@@ -45,20 +47,20 @@ func loadSums(ctx context.Context, to transfer.Ref) (*sumsFile, error) {
 	if n, err := to.Storage.ReadAt(ctx, obj, text, 0); n < len(text) || err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read %s: %w", to.At.Join(sumsName), err)
 	}
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		if sum, name, ok := parseSum(lines.Text()); ok {
+	f.text = text
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if sum, name, ok := parseSum(line); ok {
 			f.sums[name] = sum
 		}
 	}
-	return f, lines.Err()
+	return f, nil
 }
 
 func (f *sumsFile) set(name string, sum backend.Checksum) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sums[name] = hex.EncodeToString(sum.Bytes())
+	f.ours[name] = f.sums[name]
 }
 
 func (f *sumsFile) has(name string) bool {
@@ -68,13 +70,21 @@ func (f *sumsFile) has(name string) bool {
 	return ok
 }
 
-// store writes the list under the prefix to. If prune is true, names that are not there any more are left out.
-func (f *sumsFile) store(ctx context.Context, to transfer.Ref, prune bool) error {
+// storeSums adds ours to the list under the prefix to, which other steps may have changed meanwhile. If prune is true, names
+// that are not there any more are left out.
+func (x *run) storeSums(ctx context.Context, to transfer.Ref, ours *sumsFile, prune bool) error {
+	x.sums.Lock()
+	defer x.sums.Unlock()
+	f, err := loadSums(ctx, to)
+	if err != nil {
+		return err
+	}
+	maps.Copy(f.sums, ours.ours)
 	if prune {
 		there := map[string]bool{}
 		for obj, err := range to.Storage.List(ctx, to.Key) {
 			if err != nil {
-				return err
+				return fmt.Errorf("look what %s lists in vain: %w", to.At.Join(sumsName), err)
 			}
 			there[obj.Key[len(to.Key):]] = true
 		}
@@ -84,7 +94,10 @@ func (f *sumsFile) store(ctx context.Context, to transfer.Ref, prune bool) error
 	for _, name := range slices.Sorted(maps.Keys(f.sums)) {
 		text.WriteString(formatSum(f.sums[name], name))
 	}
-	_, err := to.Storage.Put(ctx, to.Key+sumsName, text.Bytes(), backend.PutOptions{Checksum: backend.SumCRC32C(text.Bytes())})
+	if f.text != nil && bytes.Equal(text.Bytes(), f.text) {
+		return nil
+	}
+	_, err = to.Storage.Put(ctx, to.Key+sumsName, text.Bytes(), backend.PutOptions{Checksum: backend.SumCRC32C(text.Bytes())})
 	if err != nil {
 		return fmt.Errorf("write %s: %w", to.At.Join(sumsName), err)
 	}
@@ -92,17 +105,18 @@ func (f *sumsFile) store(ctx context.Context, to transfer.Ref, prune bool) error
 }
 
 // recordSum adds the sum of one object to the list beside it.
-func (x *Executor) recordSum(ctx context.Context, to transfer.Ref, sum backend.Checksum) error {
-	base := to.At.Base()
-	folder := to
-	folder.Key = strings.TrimSuffix(to.Key, base)
-	folder.At.Path = strings.TrimSuffix(to.At.Path, base)
-	f, err := loadSums(ctx, folder)
-	if err != nil {
-		return err
-	}
-	f.set(base, sum)
-	return f.store(ctx, folder, false)
+func (x *run) recordSum(ctx context.Context, to transfer.Ref, sum backend.Checksum) error {
+	folder, name := folderOf(to)
+	ours := &sumsFile{sums: map[string]string{}, ours: map[string]string{}}
+	ours.set(name, sum)
+	return x.storeSums(ctx, folder, ours, false)
+}
+
+// folderOf returns the prefix that an object is in, and its name there.
+func folderOf(to transfer.Ref) (folder transfer.Ref, name string) {
+	name = to.At.Base()
+	to.Key, to.At.Path = strings.TrimSuffix(to.Key, name), strings.TrimSuffix(to.At.Path, name)
+	return to, name
 }
 
 // formatSum gives one line. As sha256sum does, a name with a backslash or a line break is escaped and the line marked so.
@@ -116,9 +130,10 @@ func formatSum(sum, name string) string {
 
 func parseSum(line string) (sum, name string, ok bool) {
 	line, escaped := strings.CutPrefix(line, "\\")
-	if sum, name, ok = strings.Cut(line, "  "); !ok || len(sum) != 64 {
+	if sum, name, ok = strings.Cut(line, " "); !ok || len(sum) != 64 || name == "" || name[0] != ' ' && name[0] != '*' {
 		return "", "", false
 	}
+	name = name[1:] // behind the mark for text or binary
 	if escaped {
 		name = strings.NewReplacer("\\\\", "\\", "\\n", "\n", "\\r", "\r").Replace(name)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // transfer carries out a transfer step.
-func (x *Executor) transfer(ctx context.Context, s plan.Step, p *Progress) (Result, error) {
+func (x *run) transfer(ctx context.Context, s plan.Step, p *Progress) (Result, error) {
 	t := s.Transfer
 	from, err := x.open(s.ID, t.From)
 	if err != nil {
@@ -26,7 +26,7 @@ func (x *Executor) transfer(ctx context.Context, s plan.Step, p *Progress) (Resu
 	return x.transferObject(ctx, s, p, from, to)
 }
 
-func (x *Executor) transferTree(ctx context.Context, s plan.Step, p *Progress, from, to transfer.Ref) (Result, error) {
+func (x *run) transferTree(ctx context.Context, s plan.Step, p *Progress, from, to transfer.Ref) (Result, error) {
 	t := s.Transfer
 	o := transfer.TreeOptions{
 		Selection:  t.Selection(),
@@ -44,7 +44,6 @@ func (x *Executor) transferTree(ctx context.Context, s plan.Step, p *Progress, f
 			return Result{}, err
 		}
 		o.Summed = sums.has
-		o.Exclude = append(o.Exclude[:len(o.Exclude):len(o.Exclude)], sumsName)
 	}
 	o.Done = func(d transfer.Difference, r transfer.Result) error {
 		if sums != nil {
@@ -52,28 +51,34 @@ func (x *Executor) transferTree(ctx context.Context, s plan.Step, p *Progress, f
 		}
 		return p.Finish(d.Name, to.At.Join(d.Name))
 	}
+	if err := x.guardMirror(ctx, s, from, o.Selection); err != nil {
+		return Result{}, err
+	}
 	res, err := x.Engine.CopyTree(ctx, from, to, o)
 	out := Result{Moved: res.Bytes, Reused: res.Reused, Objects: res.Copied, Kept: res.Kept, Deleted: res.Deleted, Failed: res.Failed}
 	for _, e := range res.Errors {
 		out.Errors = append(out.Errors, e.Error())
 	}
 	if sums != nil && ctx.Err() == nil {
-		if sumsErr := sums.store(ctx, to, t.Delete && err == nil); err == nil {
+		if sumsErr := x.storeSums(ctx, to, sums, t.Delete && err == nil); err == nil {
 			err = sumsErr
 		}
 	}
 	return out, err
 }
 
-func (x *Executor) transferObject(ctx context.Context, s plan.Step, p *Progress, from, to transfer.Ref) (Result, error) {
+func (x *run) transferObject(ctx context.Context, s plan.Step, p *Progress, from, to transfer.Ref) (Result, error) {
 	t := s.Transfer
 	src, err := from.Storage.Stat(ctx, from.Key)
 	if err != nil {
 		return Result{}, &transfer.Error{Side: "source", At: t.From, Err: err}
 	}
 	condition, keep, err := x.judgeObject(ctx, t, to, src, p.Resumed())
-	if err != nil || keep {
-		return Result{Kept: 1}, err
+	if err != nil {
+		return Result{}, err
+	}
+	if keep {
+		return Result{Kept: 1}, x.sumKept(ctx, t, to, src, from)
 	}
 	res, err := x.Engine.Copy(ctx, from, to, transfer.CopyOptions{
 		Source: &src, If: condition, SHA256: t.SHA256,
@@ -96,8 +101,44 @@ func (x *Executor) transferObject(ctx context.Context, s plan.Step, p *Progress,
 	return out, p.Finish(to.Key, t.To)
 }
 
+// guardMirror refuses to make a mirror of nothing: a source that was emptied, or is not mounted, would empty the
+// destination. The plan refuses it too, but what it saw may have changed.
+func (x *run) guardMirror(ctx context.Context, s plan.Step, from transfer.Ref, selection transfer.Selection) error {
+	if !s.Transfer.Delete {
+		return nil
+	}
+	for obj, err := range from.Storage.List(ctx, from.Key) {
+		if err != nil {
+			return &transfer.Error{Side: "source", At: s.Transfer.From, Err: err}
+		}
+		if name := obj.Key[len(from.Key):]; name != "" && selection.Match(name) {
+			return nil
+		}
+	}
+	return &transfer.Error{Side: "source", At: s.Transfer.From, Err: &backend.Error{Op: "mirror", Key: from.Key, Kind: backend.Invalid,
+		Err: errors.New("there is nothing there, and delete: true would empty the destination; nothing was deleted")}}
+}
+
+// sumKept adds the sum of an object that need not be copied, unless it is listed: the process that copied it may have
+// died before it could.
+func (x *run) sumKept(ctx context.Context, t *plan.Transfer, to transfer.Ref, src backend.Object, from transfer.Ref) error {
+	if !t.SHA256 {
+		return nil
+	}
+	folder, name := folderOf(to)
+	listed, err := loadSums(ctx, folder)
+	if err != nil || listed.has(name) {
+		return err
+	}
+	sum, err := x.Engine.SHA256(ctx, from, src)
+	if err != nil {
+		return err
+	}
+	return x.recordSum(ctx, to, sum)
+}
+
 // judgeObject decides, as the plan did, what becomes of an object that is at the destination already.
-func (x *Executor) judgeObject(ctx context.Context, t *plan.Transfer, to transfer.Ref, src backend.Object, resumed bool) (backend.Condition, bool, error) {
+func (x *run) judgeObject(ctx context.Context, t *plan.Transfer, to transfer.Ref, src backend.Object, resumed bool) (backend.Condition, bool, error) {
 	can := to.Storage.Info().Can
 	dest, err := to.Storage.Stat(ctx, to.Key)
 	if errors.Is(err, backend.NotFound) {

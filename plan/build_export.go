@@ -180,7 +180,7 @@ func (b *builder) lookAtDestinations(ctx context.Context, s *Step) error {
 		if err != nil {
 			return err
 		}
-		d, ok, err := present(ctx, storage, prefix, e)
+		d, ok, err := Present(ctx, storage, prefix, e)
 		if err != nil {
 			return fmt.Errorf("look at %s: %w", to, err)
 		}

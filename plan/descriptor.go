@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -41,10 +42,15 @@ func ReadDescriptor(ctx context.Context, s backend.Storage, key string) (Descrip
 	if err != nil {
 		return Descriptor{}, err
 	}
-	text := make([]byte, min(obj.Size, mostDescriptor))
-	if n, err := s.ReadAt(ctx, obj, text, 0); n != len(text) || err != nil && !errors.Is(err, io.EOF) {
+	if obj.Size > mostDescriptor {
+		return Descriptor{}, &backend.Error{Op: "read descriptor", Key: key, Kind: backend.Invalid, Err: fmt.Errorf("it has %d bytes", obj.Size)}
+	}
+	text := make([]byte, obj.Size)
+	n, err := s.ReadAt(ctx, obj, text, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return Descriptor{}, err
 	}
+	text = text[:n]
 	var d Descriptor
 	if err := json.Unmarshal(text, &d); err != nil || d.Format != Format {
 		return Descriptor{}, &backend.Error{Op: "read descriptor", Key: key, Kind: backend.Invalid, Err: err}
@@ -52,8 +58,9 @@ func ReadDescriptor(ctx context.Context, s backend.Storage, key string) (Descrip
 	return d, nil
 }
 
-// present reports whether the descriptor of e is under prefix and each image that it lists is beside it.
-func present(ctx context.Context, s backend.Storage, prefix string, e *Export) (Descriptor, bool, error) {
+// Present reports whether the descriptor of e is under prefix, tells of all its formats, and each image that it lists is
+// beside it.
+func Present(ctx context.Context, s backend.Storage, prefix string, e *Export) (Descriptor, bool, error) {
 	d, err := ReadDescriptor(ctx, s, prefix+e.Request.Name+DescriptorSuffix)
 	switch backend.KindOf(err) {
 	case backend.NotFound, backend.Invalid:
@@ -65,10 +72,10 @@ func present(ctx context.Context, s backend.Storage, prefix string, e *Export) (
 	formats := map[string]bool{}
 	for _, a := range d.Artifacts {
 		obj, err := s.Stat(ctx, prefix+a.Name)
-		if errors.Is(err, backend.NotFound) || err == nil && obj.Size != a.Size {
+		switch {
+		case errors.Is(err, backend.NotFound), errors.Is(err, backend.Invalid), err == nil && obj.Size != a.Size:
 			return d, false, nil
-		}
-		if err != nil {
+		case err != nil:
 			return d, false, err
 		}
 		formats[a.Format] = true

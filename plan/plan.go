@@ -93,9 +93,17 @@ type Counts struct {
 	Bytes   int64 `json:"bytes"` // to copy
 }
 
-// Selection returns the transfer's rules as the engine takes them.
+// SumsName is the name of the list of SHA-256 sums that a transfer keeps beside the objects.
+const SumsName = "SHA256SUMS"
+
+// Selection returns the transfer's rules as the engine takes them. The list of sums that it keeps at its destination is
+// neither replaced nor deleted by what it copies.
 func (t *Transfer) Selection() transfer.Selection {
-	return transfer.Selection{Include: t.Include, Exclude: t.Exclude, Existing: t.Existing, Delete: t.Delete}
+	s := transfer.Selection{Include: t.Include, Exclude: t.Exclude, Existing: t.Existing, Delete: t.Delete}
+	if t.SHA256 {
+		s.Exclude = append(s.Exclude[:len(s.Exclude):len(s.Exclude)], SumsName)
+	}
+	return s
 }
 
 // Digest identifies what the step does, apart from what Build happened to see. A step that an interrupted run has

@@ -54,6 +54,7 @@ type Export struct {
 	Attempt  int                   `json:"attempt,omitempty"` // from 0: each that was released has a token of its own
 	Job      string                `json:"job,omitempty"`     // id, once known
 	Kept     bool                  `json:"kept,omitempty"`    // staged objects are to stay
+	Arrived  bool                  `json:"arrived,omitempty"` // every image is at every destination
 	Released bool                  `json:"released,omitempty"`
 }
 
@@ -63,6 +64,7 @@ type Note struct {
 	Item string           `json:"item"`
 	To   backend.Location `json:"to"`
 	Done *backend.Object  `json:"done,omitempty"` // the item is finished: what the destination holds, with its CRC32C
+	Of   string           `json:"of,omitempty"`   // token of the export that a finished item comes from
 	Drop bool             `json:"drop,omitempty"` // the item was given up: there is no upload any more
 	transfer.Note
 }

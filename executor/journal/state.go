@@ -13,10 +13,16 @@ import (
 type State struct {
 	Run    Run
 	Ended  bool
-	Done   map[string]string                   // digest of each step that ended well, by address
-	Export map[string]Export                   // by address
-	Open   map[backend.Location]OpenItem       // multipart uploads that were begun and not finished, by destination
-	Item   map[backend.Location]backend.Object // finished items, by destination
+	Done   map[string]string                 // digest of each step that ended well, by address
+	Export map[string]Export                 // by address
+	Open   map[backend.Location]OpenItem     // multipart uploads that were begun and not finished, by destination
+	Item   map[backend.Location]FinishedItem // by destination
+}
+
+// FinishedItem is what a destination holds.
+type FinishedItem struct {
+	backend.Object
+	Of string // token of the export that it comes from
 }
 
 // OpenItem is an item on its way.
@@ -27,7 +33,7 @@ type OpenItem struct {
 
 func newState() State {
 	return State{Done: map[string]string{}, Export: map[string]Export{}, Open: map[backend.Location]OpenItem{},
-		Item: map[backend.Location]backend.Object{}}
+		Item: map[backend.Location]FinishedItem{}}
 }
 
 func (s *State) apply(rec Record) {
@@ -49,7 +55,7 @@ func (s *State) note(n Note) {
 	if n.Done != nil || n.Drop {
 		delete(s.Open, n.To)
 		if n.Done != nil {
-			s.Item[n.To] = *n.Done
+			s.Item[n.To] = FinishedItem{*n.Done, n.Of}
 		}
 		return
 	}
@@ -94,8 +100,8 @@ func (j *Journal) Checkpoint(to backend.Location) *transfer.Checkpoint {
 	return &item.Checkpoint
 }
 
-// Item returns the finished object at a destination.
-func (j *Journal) Item(to backend.Location) (backend.Object, bool) {
+// Item returns the finished item at a destination.
+func (j *Journal) Item(to backend.Location) (FinishedItem, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	obj, ok := j.state.Item[to]
