@@ -93,6 +93,7 @@ type Capabilities struct {
 	CompleteIfAbsent bool // Condition.Absent on CompleteUpload and Copy
 	IfVersion        bool // Condition.Version on Put and CompleteUpload
 	Holes            bool // long runs of zero bytes take no room
+	Strays           bool // a killed Put or Copy can leave something, and ListUploads yields it
 	ModTime          bool // keeps the ModTime that an object is written with
 }
 
@@ -123,6 +124,9 @@ type Upload struct {
 	Size     int64     `json:"size,omitempty"`      // of the finished object; ListUploads may not know it
 	PartSize int64     `json:"part_size,omitempty"` // of every part but the last; ListUploads may not know it
 	Created  time.Time `json:"created,omitzero"`
+	// Stray says that no CreateUpload made it: it is what a Put or Copy left when its process died. Nobody writes it any
+	// more and nothing can continue it, so that anybody may abort it.
+	Stray bool `json:"stray,omitempty"`
 }
 
 // Part is one part as the container holds it.

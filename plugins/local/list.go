@@ -83,7 +83,7 @@ func readUpload(dir *os.Root, at, name string) (backend.Upload, error) {
 	if err != nil {
 		return backend.Upload{}, err
 	}
-	return backend.Upload{Key: at + name, ID: id, Created: info.ModTime()}, nil
+	return backend.Upload{Key: at + name, ID: id, Created: info.ModTime(), Stray: true}, nil
 }
 
 // errStop ends a walk whose consumer has enough.

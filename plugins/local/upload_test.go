@@ -216,7 +216,7 @@ func TestListUploads(t *testing.T) {
 	defer running.discard()
 	must(tryLock(running.File))(t)
 	list := uploads(t, s, "d/.hx-")
-	if len(list) != 1 || list[0].ID != id {
+	if len(list) != 1 || list[0].ID != id || !list[0].Stray {
 		t.Fatalf("leftovers: %v", list)
 	}
 	runningID := strings.TrimSuffix(strings.TrimPrefix(running.name, ownPrefix), ".part")
