@@ -95,6 +95,9 @@ func (r *renderer) export(s Step) {
 	r.line("  %s %s  %s", r.paint(green, "+"), s.ID, strings.Join(about, ", "))
 	r.detail("instance", "%s", e.Request.Instance)
 	r.detail("image", "create one custom image, export %s, remove the image", strings.Join(e.Request.Formats, ", "))
+	if e.Found.State == "RUNNING" {
+		r.detail("pauses", "the instance, for some minutes while its image is made")
+	}
 	after := "removed afterwards"
 	if e.KeepStaging {
 		after = "kept"

@@ -42,6 +42,8 @@ type app struct {
 	now            func() time.Time
 	parser         *kong.Kong
 
+	serves atomic.Bool // the command runs until it is stopped: a signal is how it ends
+
 	json bool // the command writes JSON: conclude does so for its error too
 }
 

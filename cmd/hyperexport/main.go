@@ -82,7 +82,9 @@ func (a *app) watchSignals() (stop func()) {
 					os.Exit(signalCode(s))
 				}
 				a.signal.Store(int32(signalCode(s)))
-				a.say("hyperexport: %s: stopping, what is done is kept; once more stops at once", s)
+				if !a.serves.Load() {
+					a.say("hyperexport: %s: stopping, what is done is kept; once more stops at once", s)
+				}
 				a.cancel()
 			case <-done:
 				return

@@ -53,6 +53,7 @@ type simulatedMachine struct {
 }
 
 func (c *simulateOCICmd) Run(a *app) error {
+	a.serves.Store(true)
 	dir := c.Dir
 	if dir == "" {
 		temporary, err := os.MkdirTemp("", "hyperexport-ocisim-")

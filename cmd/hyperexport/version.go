@@ -12,6 +12,12 @@ type versionCmd struct {
 	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
 }
 
+func (c *versionCmd) Help() string {
+	return `Examples:
+  hyperexport version
+  hyperexport version -o json`
+}
+
 func (c *versionCmd) Run(a *app) error {
 	if c.Output == "json" {
 		return a.writeJSON(map[string]string{"version": version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
