@@ -10,7 +10,7 @@ PURE = CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false'
 LINT = $(PURE) $(GO) tool -modfile=tools.mod golangci-lint
 
 .DEFAULT_GOAL := build
-.PHONY: build test demo lint format vet golangci tidy fresh generate bench dist clean check-tools help
+.PHONY: build test demo lint format vet golangci tidy fresh generate bench torture bench-memory bench-start dist clean check-tools help
 
 build: ## build bin/hyperexport
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/hyperexport
@@ -47,6 +47,15 @@ generate: ## write the generated files anew
 
 bench: ## measure the transfer engine
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/transfer/...
+
+torture: check-tools ## kill runs at random moments, KILLS of them (300), and check what the next run makes of it
+	bash -o pipefail -c "$(GO) test -v -count 1 -timeout 0 -run TestKill ./internal/e2e -kills $(or $(KILLS),300) | grep -v '^=== \|--- PASS'"
+
+bench-memory: check-tools ## move 4 GiB with 64 MiB of buffers, both ways, and show the most memory that was used
+	$(GO) test -v -count 1 -timeout 30m ./internal/e2e/memory -size 4096
+
+bench-start: ## show how long hyperexport --help takes, the median of 20
+	$(GO) test -run '^$$' -bench Start -benchtime 20x ./internal/e2e
 
 dist: ## build the files of a release into dist/, the same bytes each time
 	$(GO) run ./internal/dist -version '$(VERSION)' -time $(SOURCE_DATE_EPOCH) -out dist
