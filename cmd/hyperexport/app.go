@@ -60,7 +60,7 @@ func (a *app) getenv(name string) string {
 
 // say writes a line to stderr, above the bar if there is one.
 func (a *app) say(format string, args ...any) {
-	var w io.Writer = a.stderr
+	w := a.stderr
 	if bar := a.talk.Load(); bar != nil {
 		w = bar
 	}
@@ -79,8 +79,7 @@ func (a *app) terminal(w io.Writer) (*os.File, bool) {
 // color reports whether w shows colours.
 func (a *app) color(w io.Writer) bool {
 	_, ok := a.terminal(w)
-	_, no := a.env("NO_COLOR")
-	return ok && !no
+	return ok && a.getenv("NO_COLOR") == ""
 }
 
 // writeJSON writes the one document of -o json.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/hyperexport/hyperexport/executor"
@@ -134,22 +135,37 @@ func writeReport(dir string, r *executor.Report) error {
 	return os.WriteFile(filepath.Join(dir, "result.json"), append(text, '\n'), 0o600)
 }
 
-// conclude prints the report and gives the exit code.
+// conclude prints the report, which is the one document of stdout, and gives the exit code. What the report does not tell of
+// err goes to stderr.
 func (c *applyCmd) conclude(a *app, r *executor.Report, err error) error {
+	if tells(r) {
+		err = nil
+	}
+	var writeErr error
 	if a.json {
-		if writeErr := a.writeJSON(r); writeErr != nil {
-			return writeErr
-		}
+		writeErr = a.writeJSON(r)
 	} else {
-		writeReportText(a.plainPaths(a.stdout), r, a.color(a.stdout))
+		writeErr = writeReportText(a.plainPaths(a.stdout), r, a.color(a.stdout))
 	}
 	if r.Outcome == executor.Interrupted {
-		fmt.Fprintf(a.stderr, "go on with: %s\n", c.command("apply", c.State))
+		a.say("go on with: %s", c.command("apply", c.State))
 	}
-	if r.ExitCode == exitDone {
-		return err
+	code := r.ExitCode
+	if err = errors.Join(err, writeErr); err != nil {
+		a.say("hyperexport: %v", err)
+		if code == exitDone {
+			code = a.exitCode(err)
+		}
 	}
-	return &codeError{code: r.ExitCode}
+	if code == exitDone {
+		return nil
+	}
+	return &codeError{code: code}
+}
+
+// tells reports whether the steps of r say what went wrong.
+func tells(r *executor.Report) bool {
+	return r.Outcome == executor.Interrupted || slices.ContainsFunc(r.Steps, func(s executor.StepReport) bool { return s.Error != "" })
 }
 
 // reportCode gives the exit code of a run. Broken integrity is never hidden behind another code.

@@ -67,7 +67,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() {
 		if w.started[name] == s {
 			_ = c.Process.Kill()
-			<-s.ended
+			_ = <-s.ended // it was killed
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -12,13 +13,14 @@ import (
 )
 
 // writeReportText writes the table of a run for people: a row for each step, below it what it made or why it failed.
-func writeReportText(w io.Writer, r *executor.Report, color bool) {
+func writeReportText(out io.Writer, r *executor.Report, color bool) error {
+	w := &bytes.Buffer{}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "STEP\tRESULT\tOBJECTS\tMOVED\tTIME\tRATE\tRETRIES")
 	for _, s := range r.Steps {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\n", s.ID, s.Outcome, objects(s), moved(s), took(s.Took), rate(s), s.Retries)
 	}
-	_ = t.Flush() // w reports its own errors at the end
+	_ = t.Flush() // a buffer takes everything
 	for _, s := range r.Steps {
 		writeDetails(w, s)
 	}
@@ -31,6 +33,8 @@ func writeReportText(w io.Writer, r *executor.Report, color bool) {
 		outcome = "\x1b[" + code + "m" + outcome + "\x1b[0m"
 	}
 	fmt.Fprintf(w, "\n%s: run %s of %s, %s in %s.\n", outcome, r.Run, r.Name, human.Bytes(r.Bytes), human.Duration(r.Took))
+	_, err := out.Write(w.Bytes())
+	return err
 }
 
 func writeDetails(w io.Writer, s executor.StepReport) {

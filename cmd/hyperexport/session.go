@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -33,8 +34,11 @@ func (a *app) openSession(m *manifests.Manifest, state string) (*session, error)
 		return nil, err
 	}
 	store, err := journal.Lock(root, m.Name)
-	if err != nil {
+	if errors.Is(err, journal.ErrLocked) {
 		return nil, err
+	}
+	if err != nil {
+		return nil, &codeError{exitFailed, fmt.Errorf("open the folder for the state of runs: %w", err), "choose another one with --state or HYPEREXPORT_STATE"}
 	}
 	s := &session{m: m, store: store}
 	if err := s.findRun(a); err != nil {
