@@ -38,11 +38,15 @@ type multipart struct {
 }
 
 func (e *Engine) multipart(ctx context.Context, from, to Ref, src backend.Object, partSize int64, o CopyOptions) (Result, error) {
+	src, err := withChecksum(ctx, from, src)
+	if err != nil {
+		return Result{}, sourceError(from, err)
+	}
 	m := &multipart{e: e, from: from, to: to, src: src, info: to.Storage.Info(), o: o, parts: map[int]backend.Part{}}
 	if o.SHA256 {
 		m.hash = newInOrder()
 	}
-	err := m.open(ctx, partSize)
+	err = m.open(ctx, partSize)
 	if err == nil {
 		err = m.send(ctx)
 	}
@@ -53,6 +57,18 @@ func (e *Engine) multipart(ctx context.Context, from, to Ref, src backend.Object
 		return m.res, m.settle(ctx, err)
 	}
 	return m.res, nil
+}
+
+// withChecksum asks for the checksum by which the bytes are judged when all parts are there: lists do not tell it.
+func withChecksum(ctx context.Context, from Ref, src backend.Object) (backend.Object, error) {
+	if src.Checksum.Algorithm() == backend.CRC32C {
+		return src, nil
+	}
+	now, err := from.Storage.Stat(ctx, from.Key)
+	if err == nil && now.Checksum.Algorithm() == backend.CRC32C && sameVersion(src, now) {
+		src.Checksum = now.Checksum
+	}
+	return src, err
 }
 
 // open continues the upload of the checkpoint or creates one.
