@@ -15,19 +15,14 @@ import (
 func (b *bucket) List(ctx context.Context, prefix string) iter.Seq2[backend.Object, error] {
 	const op = "list"
 	return func(yield func(backend.Object, error) bool) {
-		limit, fields := pageSize, "name,size,etag,timeModified,md5"
 		var start *string
 		last, stays := "", 0
 		for {
-			resp, err := b.p.objects.ListObjects(quick(ctx), objectstorage.ListObjectsRequest{
-				NamespaceName: &b.namespace, BucketName: &b.name, Prefix: optional(prefix), Start: start,
-				Limit: &limit, Fields: &fields, RequestMetadata: b.p.once,
-			})
-			if err != nil {
-				yield(backend.Object{}, b.fail(ctx, op, prefix, resp, err))
+			resp, failed := b.objectsFrom(ctx, op, prefix, start)
+			if failed != nil {
+				yield(backend.Object{}, failed)
 				return
 			}
-			b.works()
 			for _, o := range resp.Objects {
 				obj := backend.Object{
 					Key: value(o.Name), Size: value(o.Size), ModTime: when(o.TimeModified), Version: value(o.Etag), Checksum: checksumOf(nil, o.Md5),
@@ -53,6 +48,24 @@ func (b *bucket) List(ctx context.Context, prefix string) iter.Seq2[backend.Obje
 				return
 			}
 			start = &next
+		}
+	}
+}
+
+// objectsFrom asks for one page. As in explainMissing, a bucket that is said to be missing is asked for some more times.
+func (b *bucket) objectsFrom(ctx context.Context, op, prefix string, start *string) (objectstorage.ListObjectsResponse, *backend.Error) {
+	limit, fields := pageSize, "name,size,etag,timeModified,md5"
+	for n := 1; ; n++ {
+		resp, err := b.p.objects.ListObjects(quick(ctx), objectstorage.ListObjectsRequest{
+			NamespaceName: &b.namespace, BucketName: &b.name, Prefix: optional(prefix), Start: start,
+			Limit: &limit, Fields: &fields, RequestMetadata: b.p.once,
+		})
+		if err == nil {
+			b.works()
+			return resp, nil
+		}
+		if e := b.fail(ctx, op, prefix, resp, err); e.Kind != backend.NotFound || codeOf(e) != codeBucketNotFound || n == bucketAsks {
+			return resp, e
 		}
 	}
 }

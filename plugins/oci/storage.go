@@ -91,7 +91,6 @@ func (b *bucket) head(ctx context.Context, key string) (backend.Object, *backend
 // explainMissing asks for an object that HEAD did not find. It returns nil if the object is there. A bucket that is said to
 // be missing is asked for some more times, because that is not always true, see missingBucket.
 func (b *bucket) explainMissing(ctx context.Context, key string) error {
-	const asks = 4
 	for n := 1; ; n++ {
 		resp, err := b.get(ctx, key, "", 0, 1)
 		closeContent(resp)
@@ -102,7 +101,7 @@ func (b *bucket) explainMissing(ctx context.Context, key string) error {
 		if e.Kind == backend.Changed { // an empty object has no first byte
 			return nil
 		}
-		if codeOf(e) != codeBucketNotFound || n == asks {
+		if codeOf(e) != codeBucketNotFound || n == bucketAsks {
 			return e
 		}
 	}
@@ -248,6 +247,9 @@ func (b *bucket) Delete(ctx context.Context, obj backend.Object) error {
 	b.works()
 	return nil
 }
+
+// bucketAsks is how often a bucket that has never answered must be said to be missing.
+const bucketAsks = 4
 
 const (
 	codeBucketNotFound = "BucketNotFound"
