@@ -109,6 +109,11 @@ func TestTransfers(t *testing.T) {
 	}
 }
 
+// resumable reports whether the next run goes on with what is left of one that failed so.
+func (f want) resumable() bool {
+	return f.kind.Temporary() || f.kind == backend.Unauthorized || f.kind == backend.Forbidden
+}
+
 // run lets the fault happen, then runs the command again without it.
 func (x way) run(t *testing.T, f fault, fresh, asJSON bool) {
 	w := newWorld(t, ocisim.Options{})
@@ -126,8 +131,7 @@ func (x way) run(t *testing.T, f fault, fresh, asJSON bool) {
 	}
 	x.check(t, first, f.want)
 	x.checkDestination(t, w, content, old, f.want)
-	resumable := f.kind.Temporary() || f.kind == backend.Unauthorized || f.kind == backend.Forbidden
-	checkLeft(t, w, resumable)
+	checkLeft(t, w, f.resumable())
 	if f.code == 0 {
 		return
 	}

@@ -165,6 +165,7 @@ type document struct {
 // outcome is how a run of the command ended.
 type outcome struct {
 	document
+	dir            string // of the manifest
 	code           int
 	stdout, stderr string
 	log            []ocisim.Entry // its requests
@@ -186,7 +187,7 @@ func (w *world) apply(asJSON bool) outcome {
 	if err != nil && !errors.As(err, &exit) {
 		w.t.Fatal(err)
 	}
-	o := outcome{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(), log: w.sim.Log().All()}
+	o := outcome{dir: w.dir, code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(), log: w.sim.Log().All()}
 	o.document = w.report(o, asJSON)
 	return o
 }
@@ -223,12 +224,17 @@ func (w *world) report(o outcome, asJSON bool) (d document) {
 // put stores an object without the command.
 func (w *world) put(key string, content []byte) {
 	w.t.Helper()
+	must(w.t, w.tryPut(key, content))
+}
+
+// tryPut is put for other goroutines than the test's.
+func (w *world) tryPut(key string, content []byte) error {
 	namespace, name, length := w.sim.Namespace(), bucket, int64(len(content))
 	_, err := w.objects.PutObject(w.t.Context(), objectstorage.PutObjectRequest{
 		NamespaceName: &namespace, BucketName: &name, ObjectName: &key, ContentLength: &length, PutObjectBody: io.NopCloser(bytes.NewReader(content)),
 		OpcChecksumAlgorithm: objectstorage.PutObjectOpcChecksumAlgorithmCrc32c,
 	})
-	must(w.t, err)
+	return err
 }
 
 // get returns an object, nil if there is none.
