@@ -17,8 +17,12 @@ import (
 	"github.com/hyperexport/hyperexport/plan"
 )
 
-// releasePatience bounds how long releasing what an export made may take when the run itself is over.
-const releasePatience = 2 * time.Minute
+// Releasing what an export made goes on when the run is interrupted, but not for long: what is left then is known to the
+// journal.
+const (
+	releasePatience   = 2 * time.Minute
+	interruptPatience = 5 * time.Second
+)
 
 // export carries out an export step: the provider makes the images at staging, they are copied to every destination, the
 // descriptor is written last, and what the provider made is released.
@@ -324,13 +328,31 @@ func (h *exporter) release(ctx context.Context, cause error) error {
 	if h.state.Released || h.state.Request.Token == "" {
 		return cause
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releasePatience)
+	ctx, cancel := outlast(ctx)
 	defer cancel()
 	if err := h.end(ctx, h.state.Kept && cause == nil); err != nil {
 		h.res.Left = append(h.res.Left, fmt.Sprintf("the custom image of %s and what is staged: hyperexport clean removes them", h.export.Found.Name))
 		return errors.Join(cause, fmt.Errorf("release what the export made: %w", err))
 	}
 	return cause
+}
+
+// outlast returns a context for what is to be put in order although ctx ends, or has ended.
+func outlast(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithTimeout(context.WithoutCancel(ctx), releasePatience)
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(interruptPatience)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() {
+		stop()
+		cancel()
+	}
 }
 
 // end releases the job of the state, if there is one, and writes that down.
