@@ -29,6 +29,7 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 		"sim":        cmdSim,
 		"simcount":   cmdSimCount,
 		"simwait":    cmdSimWait,
+		"simthen":    cmdSimThen,
 		"simhold":    cmdSimHold,
 		"simrelease": cmdSimRelease,
 		"simfault":   cmdSimFault,
@@ -65,6 +66,7 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("HYPEREXPORT_STATE", filepath.Join(env.WorkDir, "state"))
 	env.Setenv("HYPEREXPORT_POLL", "10ms")
 	env.Setenv("TERM", "xterm")
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector lets each process sleep for a second at its end
 	for _, v := range env.Vars {
 		for i := range v {
 			if v[i] == '=' {

@@ -152,13 +152,36 @@ func cmdSimWait(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
+	await(ts, func() bool { return simOf(ts).Log().Count(args[0]) >= want })
+}
+
+// simthen FIRST NEXT: waits until a request for the operation NEXT has arrived after one for FIRST, so that the client has
+// its answer.
+func cmdSimThen(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: simthen operation operation")
+	}
+	await(ts, func() bool {
+		first := false
+		for _, e := range simOf(ts).Log().All() {
+			if first && e.Operation == args[1] {
+				return true
+			}
+			first = first || e.Operation == args[0]
+		}
+		return false
+	})
+}
+
+// await returns when what it waits for is true, and fails the script if that takes too long.
+func await(ts *testscript.TestScript, done func() bool) {
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
-	for end := time.After(patience); simOf(ts).Log().Count(args[0]) < want; {
+	for end := time.After(patience); !done(); {
 		select {
 		case <-again.C:
 		case <-end:
-			ts.Fatalf("%d requests for %s, still waiting for %d", simOf(ts).Log().Count(args[0]), args[0], want)
+			ts.Fatalf("it does not come")
 		}
 	}
 }
