@@ -245,7 +245,7 @@ func TestInterruptionAndContinuation(t *testing.T) {
 				sent := w.faults["dest"].BytesSent() + w.faults["mirror"].BytesSent()
 				whole := int64(4*diskSize + diskSize + 3*partSize)
 				// Steps at once are two, parts in flight of each two; small objects and lists come on top.
-				if again := sent - whole; again > 4*partSize+8<<10 {
+				if again := sent - whole; again > 4*partSize+(4<<10) {
 					t.Errorf("%d bytes were sent again, in flight were at most %d", again, 4*partSize)
 				}
 				if !w.state().Ended {

@@ -41,7 +41,7 @@ func (w *world) cleaned() {
 func TestFaultsOfTheProvider(t *testing.T) {
 	for _, op := range []string{backendtest.OpStartExport, backendtest.OpPollExport, backendtest.OpEndExport} {
 		for _, after := range []bool{false, true} {
-			for _, kind := range []backend.Kind{backend.Unavailable, backend.Busy, backend.Invalid, backend.Unauthorized, backend.Forbidden, backend.Full} {
+			for _, kind := range []backend.Kind{backend.Unavailable, backend.Busy, backend.Invalid, backend.Unauthorized, backend.Full} {
 				for _, times := range []int{1, 0} {
 					for _, clean := range []bool{false, true} {
 						if kind == backend.Busy && times == 0 && op != backendtest.OpEndExport {

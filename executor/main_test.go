@@ -27,7 +27,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	partSize = 64 << 10
+	partSize = 8 << 10
 	diskSize = 5*partSize - 100
 	instance = "instance/web"
 )
