@@ -6,12 +6,18 @@ package faulttest
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/hyperexport/hyperexport/internal/testbin"
 )
+
+// rows is how many rows of the tables run at once: they wait for processes and clocks more than for processors.
+const rows = 8
 
 // command is the path of the command under test. TestMain sets it.
 var command string
@@ -24,6 +30,10 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(max(rows, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err)
 	}
 	code := m.Run()
 	_ = os.RemoveAll(dir) // a leftover in the folder for temporary files
