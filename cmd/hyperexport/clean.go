@@ -111,7 +111,7 @@ func (c *cleanCmd) print(a *app, found []finding) error {
 	case len(found) == 0:
 		text = "nothing was left behind\n"
 	case !c.Remove:
-		text += fmt.Sprintf("\n%s continues the run; %s removes all this instead\n", c.command("apply", c.State), c.command("clean", c.State)+" --remove")
+		text += fmt.Sprintf("\ngo on with the run:  %s\nremove it instead:   %s --remove\n", c.command("apply", c.State), c.command("clean", c.State))
 	}
 	return a.writeString(text)
 }

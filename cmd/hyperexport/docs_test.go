@@ -56,13 +56,14 @@ func documents(t *testing.T) []string {
 	return append(files, filepath.Join(root, "README.md"))
 }
 
-// TestDocuments parses the manifests of the documents and runs their command lines. Those of one document are one session of
+// TestDocuments parses the manifests of the documents, runs their command lines, and compares what they print with the
+// blocks of text. Those of one document are one session of
 // a shell, in a folder with the manifests that name their file in the first line, against a simulator. Only the README
 // brings its own simulator.
 func TestDocuments(t *testing.T) {
 	scripts, used := t.TempDir(), map[string]bool{}
 	for _, file := range documents(t) {
-		var session, files strings.Builder
+		var session, files, printed strings.Builder
 		for _, e := range examples(t, file) {
 			place := fmt.Sprintf("%s:%d", filepath.Base(file), e.line)
 			switch e.lang {
@@ -73,7 +74,9 @@ func TestDocuments(t *testing.T) {
 			case "yaml":
 				name := checkManifest(t, place, e.text)
 				fmt.Fprintf(&files, "-- %s --\n%s", name, e.text)
-			case "text", "json", "go":
+			case "text":
+				printed.WriteString(e.text)
+			case "json", "go":
 			default:
 				t.Errorf("%s: a block of %q: name it sh, yaml, text, json or go", place, e.lang)
 			}
@@ -85,7 +88,8 @@ func TestDocuments(t *testing.T) {
 		if filepath.Base(file) == "README.md" {
 			begin = ""
 		}
-		script := begin + "exec bash -eu session.sh\n-- session.sh --\n" + strings.ReplaceAll(session.String(), "127.0.0.1:8443", freeAddress(t)) + files.String()
+		script := begin + "exec bash -eu session.sh\nmask stdout out\nmask stderr err\nprinted printed out err\n-- printed --\n" + masked(printed.String()) +
+			"-- session.sh --\n" + strings.ReplaceAll(session.String(), "127.0.0.1:8443", freeAddress(t)) + files.String()
 		name := strings.TrimSuffix(filepath.Base(file), ".md") + ".txt"
 		if err := os.WriteFile(filepath.Join(scripts, name), []byte(script), 0o600); err != nil {
 			t.Fatal(err)

@@ -37,6 +37,7 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 		"simforget":  cmdSimForget,
 		"simempty":   cmdSimEmpty,
 		"simlist":    cmdSimList,
+		"simput":     cmdSimPut,
 		"simkey":     cmdSimKey,
 		"exits":      cmdExits,
 		"start":      cmdStart,
@@ -44,6 +45,7 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 		"ends":       cmdEnds,
 		"jsonq":      cmdJSONQ,
 		"mask":       cmdMask,
+		"printed":    cmdPrinted,
 	}
 }
 

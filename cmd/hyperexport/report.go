@@ -48,7 +48,7 @@ func writeDetails(w io.Writer, s executor.StepReport) {
 			fmt.Fprintf(w, "    %s\n", f.SHA256)
 		}
 	}
-	if s.Error != "" {
+	if s.Error != "" && s.Outcome != executor.Interrupted {
 		fmt.Fprintf(w, "  error: %s\n", strings.ReplaceAll(s.Error, "\n", "\n         "))
 	}
 	for _, e := range s.Errors {

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -255,6 +256,19 @@ func cmdSimList(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	for _, name := range simOf(ts).objects(ts, args[0], prefix) {
 		_, err := fmt.Fprintln(ts.Stdout(), name)
+		ts.Check(err)
+	}
+}
+
+// simput BUCKET KEY...: puts an object under each key.
+func cmdSimPut(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: simput bucket key...")
+	}
+	namespace, size := simOf(ts).Namespace(), int64(len("text"))
+	for _, key := range args[1:] {
+		_, err := simOf(ts).storage(ts).PutObject(context.Background(), objectstorage.PutObjectRequest{NamespaceName: &namespace,
+			BucketName: &args[0], ObjectName: &key, ContentLength: &size, PutObjectBody: io.NopCloser(strings.NewReader("text"))})
 		ts.Check(err)
 	}
 }

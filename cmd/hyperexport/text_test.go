@@ -89,6 +89,24 @@ func cmdMask(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(masked(text)), 0o600))
 }
 
+// printed WANT GOT...: each line of the masked text WANT is in one of the others, but for empty ones, command lines and dots.
+func cmdPrinted(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: printed want got...")
+	}
+	got := map[string]bool{"": true, "...": true}
+	for _, name := range args[1:] {
+		for line := range strings.Lines(ts.ReadFile(name)) {
+			got[strings.TrimSpace(line)] = true
+		}
+	}
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if line = strings.TrimSpace(line); !got[line] && !strings.HasPrefix(line, "$ ") {
+			ts.Fatalf("nothing prints the line %q", line)
+		}
+	}
+}
+
 func masked(text string) string {
 	for _, m := range []struct {
 		find, put string
