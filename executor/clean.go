@@ -10,19 +10,23 @@ import (
 	"github.com/hyperexport/hyperexport/pkg/backend/wrap"
 )
 
-// Litter is one thing that a run made and neither finished nor released: an export with its image and staged objects, or
-// an upload with its parts or temporary file.
+// Litter is one thing that a run made and neither finished nor released: an export with its image and staged objects, an
+// upload with its parts or temporary file, or a stray, what a write in one request left when its process died.
 type Litter struct {
 	Step   string            `json:"step"`
 	Export *journal.Export   `json:"export,omitempty"`
-	To     *backend.Location `json:"to,omitempty"` // of the upload
+	To     *backend.Location `json:"to,omitempty"` // of the upload; of a stray: where it is
 	Item   *journal.OpenItem `json:"-"`
+	Stray  *backend.Upload   `json:"-"`
 }
 
 // String says what it is, for people.
 func (l Litter) String() string {
 	if l.Export != nil {
 		return fmt.Sprintf("custom image and staged objects of %s (%s, token %s)", l.Step, l.Export.Request.Instance, l.Export.Request.Token)
+	}
+	if l.Stray != nil {
+		return fmt.Sprintf("unfinished write %s", l.To)
 	}
 	return fmt.Sprintf("unfinished upload to %s", l.To)
 }
@@ -49,8 +53,11 @@ func (c *Cleaner) Find(state journal.State) []Litter {
 
 // Remove removes one piece of litter and writes that down. What is gone already is no error.
 func (c *Cleaner) Remove(ctx context.Context, j Journal, l Litter) error {
-	if l.Export != nil {
+	switch {
+	case l.Export != nil:
 		return c.removeExport(ctx, j, *l.Export)
+	case l.Stray != nil:
+		return c.removeStray(ctx, l)
 	}
 	return c.removeUpload(ctx, j, l)
 }

@@ -139,16 +139,19 @@ func (x *run) end(ctx context.Context, p *plan.Plan, report *Report, outcomes []
 		return context.Cause(ctx)
 	}
 	cleaner := &Cleaner{Backends: x.Backends, Retry: x.policy("")}
-	for _, l := range cleaner.Find(x.Journal.State()) {
+	litter := cleaner.Find(x.Journal.State())
+	if x.resumed {
+		strays, err := cleaner.FindStrays(ctx, p, report.Started)
+		if err != nil {
+			report.Outcome = Partial
+			return err
+		}
+		litter = append(litter, strays...)
+	}
+	for _, l := range litter {
 		if err := cleaner.Remove(ctx, x.Journal, l); err != nil {
 			report.Outcome = Partial
 			return fmt.Errorf("remove %s, which an earlier part of the run left: %w", l, err)
-		}
-	}
-	if x.resumed {
-		if err := x.removeStrays(ctx, p, report.Started); err != nil {
-			report.Outcome = Partial
-			return err
 		}
 	}
 	return x.Journal.Write(journal.Record{End: &journal.End{Time: time.Now().UTC()}}, true)

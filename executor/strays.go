@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
-	"github.com/hyperexport/hyperexport/pkg/transfer"
+	"github.com/hyperexport/hyperexport/pkg/backend/wrap"
 	"github.com/hyperexport/hyperexport/plan"
 )
 
-// removeStrays removes what the writes of an earlier process of this run left at the destinations of p when it was killed.
-// The journal does not know them: an object that goes in one request is not worth a line there. Strays that appeared since
-// the given time belong to somebody else.
-func (x *run) removeStrays(ctx context.Context, p *plan.Plan, since time.Time) error {
+// FindStrays lists what writes left at the destinations of p when their process was killed, before the given time. The
+// journal does not know it, since an object that goes in one request is not worth a line there: the destinations are asked.
+func (c *Cleaner) FindStrays(ctx context.Context, p *plan.Plan, before time.Time) ([]Litter, error) {
+	var all []Litter
 	seen := map[backend.Location]bool{}
 	for _, s := range p.Steps {
 		for _, to := range folders(s) {
@@ -23,16 +23,14 @@ func (x *run) removeStrays(ctx context.Context, p *plan.Plan, since time.Time) e
 				continue
 			}
 			seen[to] = true
-			ref, err := x.open(s.ID, to)
-			if err == nil && ref.Storage.Info().Can.Strays {
-				err = abortStrays(ctx, ref, since)
-			}
+			found, err := c.straysBelow(ctx, s.ID, to, before)
 			if err != nil {
-				return fmt.Errorf("remove what an earlier part of the run left below %s: %w", to, err)
+				return all, fmt.Errorf("look for unfinished writes below %s: %w", to, err)
 			}
+			all = append(all, found...)
 		}
 	}
-	return nil
+	return all, nil
 }
 
 // folders returns where a step writes.
@@ -48,21 +46,36 @@ func folders(s plan.Step) []backend.Location {
 	return nil
 }
 
-func abortStrays(ctx context.Context, at transfer.Ref, since time.Time) error {
-	var found []backend.Upload
-	for u, err := range at.Storage.ListUploads(ctx, at.Key) {
+func (c *Cleaner) straysBelow(ctx context.Context, step string, to backend.Location, before time.Time) ([]Litter, error) {
+	storage, prefix, err := c.Backends.Open(to)
+	if err != nil || !storage.Info().Can.Strays {
+		return nil, err
+	}
+	var found []Litter
+	for u, err := range wrap.Retry(storage, c.Retry).ListUploads(ctx, prefix) {
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if u.Stray && u.Created.Before(since) {
-			found = append(found, u)
-		}
-	}
-	for _, u := range found {
-		err := at.Storage.AbortUpload(ctx, u)
-		if err != nil && !errors.Is(err, backend.NotFound) && !errors.Is(err, backend.Busy) {
-			return err
+		if u.Stray && u.Created.Before(before) {
+			at := to
+			at.Path = strings.TrimSuffix(to.Path, prefix) + u.Key
+			found = append(found, Litter{Step: step, To: &at, Stray: &u})
 		}
 	}
-	return nil
+	return found, nil
+}
+
+// removeStray removes a stray, unless somebody turns out to write it.
+func (c *Cleaner) removeStray(ctx context.Context, l Litter) error {
+	folder := *l.To
+	folder.Path = strings.TrimSuffix(folder.Path, l.Stray.Key)
+	storage, _, err := c.Backends.Open(folder)
+	if err != nil {
+		return err
+	}
+	err = wrap.Retry(storage, c.Retry).AbortUpload(ctx, *l.Stray)
+	if errors.Is(err, backend.NotFound) || errors.Is(err, backend.Busy) {
+		return nil
+	}
+	return err
 }

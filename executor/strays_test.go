@@ -45,9 +45,15 @@ func TestStraysAreRemoved(t *testing.T) {
 		{ID: "transfer.one", Transfer: &plan.Transfer{To: at("one/object")}},
 		{ID: "export.web", Export: &plan.Export{To: []backend.Location{at("images/"), at("none/")}}},
 	}}
-	x := &run{Executor: Executor{Backends: backend.Set{"file": local.New(local.Options{})}}}
-	if err := x.removeStrays(t.Context(), p, began); err != nil {
-		t.Fatal(err)
+	cleaner := &Cleaner{Backends: backend.Set{"file": local.New(local.Options{})}}
+	strays, err := cleaner.FindStrays(t.Context(), p, began)
+	if err != nil || len(strays) != 3 || *strays[0].To != at("tree/sub/"+temp('1')) {
+		t.Fatalf("found %v, %v", strays, err)
+	}
+	for _, l := range strays {
+		if err := cleaner.Remove(t.Context(), nil, l); err != nil {
+			t.Errorf("remove %s: %v", l, err)
+		}
 	}
 	var left []string
 	for _, pattern := range []string{"*/*", "*/.*", "*/*/.*"} {
