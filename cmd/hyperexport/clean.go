@@ -55,7 +55,11 @@ func (c *cleanCmd) Run(a *app) error {
 	if err := c.print(a, found); err != nil {
 		return err
 	}
-	return errors.Join(failures...)
+	if err := errors.Join(failures...); err != nil {
+		a.say("hyperexport: %v", err)
+		return &codeError{code: a.exitCode(err)} // the one document of -o json is written
+	}
+	return nil
 }
 
 // cleanRun shows or removes what one run left. A run of which everything was removed is over.
