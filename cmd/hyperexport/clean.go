@@ -45,10 +45,11 @@ func (c *cleanCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	found := []finding{}
-	var failures []error
+	cleaner := &executor.Cleaner{Backends: s.backends, Retry: s.policy()}
+	found, err := c.cleanStrays(a, s, cleaner)
+	failures := []error{err}
 	for _, run := range runs {
-		of, err := c.cleanRun(a, s, run)
+		of, err := c.cleanRun(a, s, cleaner, run)
 		found = append(found, of...)
 		failures = append(failures, err)
 	}
@@ -62,38 +63,57 @@ func (c *cleanCmd) Run(a *app) error {
 	return nil
 }
 
-// cleanRun shows or removes what one run left. A run of which everything was removed is over.
-func (c *cleanCmd) cleanRun(a *app, s *session, run string) ([]finding, error) {
+// cleanStrays shows or removes what single writes of an unfinished run left. The plan says where it wrote.
+func (c *cleanCmd) cleanStrays(a *app, s *session, cleaner *executor.Cleaner) ([]finding, error) {
+	if !s.resumes {
+		return []finding{}, nil
+	}
+	p, err := s.plan(a.ctx, a.retryTalk())
+	if err != nil {
+		return []finding{}, fmt.Errorf("look for unfinished writes: %w", err)
+	}
+	litter, err := cleaner.FindStrays(a.ctx, p, a.now())
+	found, failures := c.handle(a, cleaner, nil, s.run.ID, litter)
+	return found, errors.Join(append(failures, err)...)
+}
+
+// cleanRun shows or removes what one run left, as its journal says. A run of which everything was removed is over.
+func (c *cleanCmd) cleanRun(a *app, s *session, cleaner *executor.Cleaner, run string) ([]finding, error) {
 	state, err := journal.Read(s.store.Dir(run))
 	if err != nil || state.Ended {
 		return nil, err
 	}
-	cleaner := &executor.Cleaner{Backends: s.backends, Retry: s.policy()}
-	litter := cleaner.Find(state)
-	var found []finding
 	if !c.Remove {
-		for _, l := range litter {
-			found = append(found, finding{Run: run, Step: l.Step, What: l.String()})
-		}
+		found, _ := c.handle(a, cleaner, nil, run, cleaner.Find(state))
 		return found, nil
 	}
 	j, err := journal.Open(s.store.Dir(run))
 	if err != nil {
 		return nil, err
 	}
-	var failures []error
-	for _, l := range litter {
-		f := finding{Run: run, Step: l.Step, What: l.String(), Removed: true}
-		if err := cleaner.Remove(a.ctx, j, l); err != nil {
-			f.Removed, f.Error = false, err.Error()
-			failures = append(failures, fmt.Errorf("remove %s: %w", l, err))
-		}
-		found = append(found, f)
-	}
+	found, failures := c.handle(a, cleaner, j, run, cleaner.Find(state))
 	if len(failures) == 0 {
 		failures = append(failures, j.Write(journal.Record{End: &journal.End{Time: a.now().UTC()}}, true))
 	}
 	return found, errors.Join(append(failures, j.Close())...)
+}
+
+// handle removes each piece of litter if that was asked for, and says what became of it.
+func (c *cleanCmd) handle(a *app, cleaner *executor.Cleaner, j executor.Journal, run string, litter []executor.Litter) ([]finding, []error) {
+	found := []finding{}
+	var failures []error
+	for _, l := range litter {
+		f := finding{Run: run, Step: l.Step, What: l.String()}
+		if c.Remove {
+			if err := cleaner.Remove(a.ctx, j, l); err != nil {
+				f.Error = err.Error()
+				failures = append(failures, fmt.Errorf("remove %s: %w", l, err))
+			}
+			f.Removed = f.Error == ""
+		}
+		found = append(found, f)
+	}
+	return found, failures
 }
 
 func (c *cleanCmd) print(a *app, found []finding) error {

@@ -40,7 +40,8 @@ func codeOf(ts *testscript.TestScript, err error) int {
 // started is a command that a script has begun and not waited for.
 type started struct {
 	cmd   *exec.Cmd
-	ended chan error
+	ended chan struct{} // closed after err is set
+	err   error
 }
 
 // start NAME command...: begins a command. Its output goes to NAME.out and NAME.err.
@@ -61,13 +62,16 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 		c.Env = append(c.Env, name+"="+ts.Getenv(name))
 	}
 	ts.Check(c.Start())
-	s := &started{cmd: c, ended: make(chan error, 1)}
-	go func() { s.ended <- c.Wait() }()
+	s := &started{cmd: c, ended: make(chan struct{})}
+	go func() {
+		s.err = c.Wait()
+		close(s.ended)
+	}()
 	w.started[name] = s
 	ts.Defer(func() {
 		if w.started[name] == s {
 			_ = c.Process.Kill()
-			_ = <-s.ended // it was killed
+			<-s.ended
 		}
 	})
 }
@@ -88,9 +92,9 @@ func cmdEnds(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	s := startedOf(ts, args[0])
 	select {
-	case err := <-s.ended:
+	case <-s.ended:
 		delete(worldOf(ts).started, args[0])
-		got := codeOf(ts, err)
+		got := codeOf(ts, s.err)
 		if len(args) == 2 && strconv.Itoa(got) != args[1] {
 			text, _ := os.ReadFile(ts.MkAbs(args[0] + ".err"))
 			ts.Fatalf("exit code %d, want %s; stderr:\n%s", got, args[1], text)
