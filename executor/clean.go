@@ -96,6 +96,7 @@ func (c *Cleaner) removeUpload(ctx context.Context, j Journal, l Litter) error {
 	}
 	storage = wrap.Retry(storage, c.Retry)
 	if u := l.Item.Checkpoint.Upload; u.ID != "" {
+		u.Key = key // the upload of a tree names its object from the top of the tree
 		err = storage.AbortUpload(ctx, u)
 	} else if storage.Info().Can.ListUploads {
 		_, err = backend.AbortUploads(ctx, storage, key, l.Item.Checkpoint.Begun)
