@@ -102,6 +102,7 @@ func exportWays() map[string]way {
 
 // TestExports lets every request of an export fail. What passes costs no second image; what does not leaves nothing.
 func TestExports(t *testing.T) {
+	t.Parallel()
 	cut := ocisim.Effect{TruncateAt: 5000}
 	busy := refusal(503, "ServiceUnavailable")
 	once, temporary := want{tries: 2}, want{code: 5, kind: backend.Unavailable, tries: attempts}
@@ -193,6 +194,7 @@ func (x way) runExport(t *testing.T, f fault) {
 
 // TestFailedWork lets the service accept the work and fail at it later.
 func TestFailedWork(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		op   string
 		code string

@@ -96,6 +96,7 @@ func damaging() map[string][]fault {
 
 // TestTransfers lets every fault happen on every way.
 func TestTransfers(t *testing.T) {
+	t.Parallel()
 	own := damaging()
 	n := 0
 	for _, x := range ways() {

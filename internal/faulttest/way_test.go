@@ -31,25 +31,26 @@ type way struct {
 
 const (
 	small = 100_000
-	large = 2<<20 + 50_000 // three parts: limits.memory makes parts of 1 MiB
+	parts = 600_000        // three of them, one at a time: limits.memory has room for one
+	large = 2<<20 + 50_000 // three parts of 1 MiB at once: limits.memory has room for four
 	name  = "dir/data.bin"
 )
 
 func ways() []way {
 	return []way{
 		{name: "upload small", up: true, size: small, op: "PutObject"},
-		{name: "upload parts", up: true, size: large, op: "UploadPart", only: "&uploadPartNum=2&", part: true},
-		{name: "begin upload", up: true, size: large, op: "CreateMultipartUpload"},
-		{name: "end upload", up: true, size: large, op: "CommitMultipartUpload"},
+		{name: "upload parts", up: true, size: parts, op: "UploadPart", only: "&uploadPartNum=2&", part: true},
+		{name: "begin upload", up: true, size: parts, op: "CreateMultipartUpload"},
+		{name: "end upload", up: true, size: parts, op: "CommitMultipartUpload"},
 		{name: "download small", size: small, op: "GetObject"},
 		{name: "download parts", size: large, op: "GetObject", part: true},
 	}
 }
 
-// transferManifest copies one object. The memory allows four parts of 1 MiB.
+// transferManifest copies one object.
 const transferManifest = `version: 1
 name: faults
-limits: {memory: 4MiB}
+limits: {memory: %s}
 retry: {attempts: %d, first: 1ms, max: 5ms}
 transfers:
   data: {from: %q, to: %q}
@@ -72,7 +73,11 @@ func (x way) prepare(w *world, old []byte) (content []byte) {
 		}
 		w.put(name, content)
 	}
-	w.write("manifest.yaml", fmt.Appendf(nil, transferManifest, attempts, from, to))
+	memory := "256KiB"
+	if x.size == large {
+		memory = "4MiB"
+	}
+	w.write("manifest.yaml", fmt.Appendf(nil, transferManifest, memory, attempts, from, to))
 	return content
 }
 
