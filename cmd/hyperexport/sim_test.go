@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -307,6 +308,9 @@ func (s *simulator) objects(ts *testscript.TestScript, bucket, prefix string) []
 	return names
 }
 
+// tokenFolder is in the names of staged objects.
+var tokenFolder = regexp.MustCompile(`(^|/)(hx-)?[0-9a-f]{24}/`)
+
 // left lists what exports and transfers make on their way and must remove.
 func (s *simulator) left(ts *testscript.TestScript) []string {
 	ctx, namespace, tenancy := context.Background(), s.Namespace(), s.Tenancy()
@@ -334,7 +338,7 @@ func (s *simulator) left(ts *testscript.TestScript) []string {
 			left = append(left, "pre-authenticated request "+*p.Name)
 		}
 		for _, name := range s.objects(ts, bucket, "") {
-			if strings.HasPrefix(name, "hx-") || strings.Contains(name, "/hx-") {
+			if tokenFolder.MatchString(name) {
 				left = append(left, "staged object "+bucket+"/"+name)
 			}
 		}
