@@ -69,6 +69,40 @@ func measure(t *testing.T, bin string) time.Duration {
 	return took
 }
 
+// TestCleanAfterKill kills apply at random moments and has clean remove what it left, instead of going on.
+func TestCleanAfterKill(t *testing.T) {
+	bin, err := testbin.Build(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := measure(t, bin)
+	t.Logf("seed %d", *seedFlag)
+	for n := range max(1, *kills/3) {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(*seedFlag, uint64(n)<<32))
+			w := newWorld(t, bin)
+			r, err := w.apply(t.Context(), time.Duration(random.Int64N(int64(whole)))+1)
+			if err != nil || !r.killed && r.code != 0 {
+				t.Fatalf("apply: exit code %d, %v\n%s%s", r.code, err, &r.stdout, &r.stderr)
+			}
+			states, err := w.journals()
+			if err != nil {
+				t.Fatal(err)
+			}
+			total := &tally{phases: map[string]int{}}
+			total.hit(states)
+			r, err = w.command(t.Context(), 0, "clean", "-f", "manifest.yaml", "--remove")
+			if err != nil || r.code != 0 {
+				t.Fatalf("clean: exit code %d, %v\n%s%s", r.code, err, &r.stdout, &r.stderr)
+			}
+			if err := w.checkLeft(t.Context()); err != nil {
+				t.Errorf("after clean, which said %s: %v\nwhat was going on: %v", &r.stdout, err, total.phases)
+			}
+		})
+	}
+}
+
 // killOnce kills a run, every second one again when it goes on, lets it finish, and checks what it left. It reports
 // false if the run ended before the moment of its death.
 func killOnce(t *testing.T, bin string, whole time.Duration, random *rand.Rand, total *tally) bool {
