@@ -60,6 +60,9 @@ func TestChanges(t *testing.T) {
 	file := func(w *world) func() error {
 		return func() error { return os.WriteFile(w.path("source/data.bin"), other[:small], 0o600) }
 	}
+	cut := func(w *world) func() error {
+		return func() error { return os.WriteFile(w.path("source/data.bin"), other[:small/2], 0o600) }
+	}
 	stranger := []byte("from somebody else")
 	dest := func(w *world) func() error { return func() error { return w.tryPut(name, stranger) } }
 	for _, row := range []struct {
@@ -76,6 +79,7 @@ func TestChanges(t *testing.T) {
 		{name: "file before it is read", way: "upload small", when: isHead, nth: 2, what: file, want: want{kind: backend.Changed, noRequest: true}},
 		{name: "file before its first part", way: "upload parts", when: isBegin, nth: 1, what: file, want: want{kind: backend.Changed, noRequest: true}},
 		{name: "file after its first part", way: "upload parts", when: isPart1, nth: 1, what: file, fresh: true, want: want{kind: backend.Changed, noRequest: true}},
+		{name: "file gets shorter", way: "upload parts", when: isPart1, nth: 1, what: cut, want: want{kind: backend.Changed, noRequest: true}},
 		{name: "old destination", way: "upload small", when: isPut, nth: 1, what: dest, want: want{kind: backend.Changed, tries: 2}}, // one is the other's
 		{name: "old destination of parts", way: "end upload", when: isCommit, nth: 1, what: dest, want: want{kind: backend.Changed, tries: 1}},
 		{name: "new destination", way: "upload small", when: isPut, nth: 1, what: dest, fresh: true, want: want{kind: backend.Exists, tries: 2}},
@@ -100,6 +104,8 @@ func TestChanges(t *testing.T) {
 			switch {
 			case strings.Contains(row.name, "destination"):
 				after = stranger
+			case strings.Contains(row.name, "shorter"):
+				content = other[:small/2]
 			case x.up:
 				content = other[:small]
 			default:
@@ -224,6 +230,31 @@ func TestStalls(t *testing.T) {
 			o := w.apply(true)
 			w.calm()
 			x.check(t, o, want{tries: row.tries})
+			x.checkDestination(t, w, content, nil, want{})
+			checkLeft(t, w, false)
+		})
+	}
+}
+
+// TestWrongLook lets the service say a wrong checksum of the source when it is looked at, so that the bytes cannot match it.
+func TestWrongLook(t *testing.T) {
+	t.Parallel()
+	for i, x := range []way{wayNamed("download small"), wayNamed("download parts")} {
+		t.Run(x.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, ocisim.Options{})
+			old := []byte("what was there before")
+			content := x.prepare(w, old)
+			w.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Operation: "HeadObject"}, Effect: ocisim.Effect{WrongChecksum: true}})
+			o := w.apply(i == 0)
+			w.calm()
+			expected := want{code: 12, kind: backend.Corrupt, tries: 1, noRequest: true}
+			x.check(t, o, expected)
+			x.checkDestination(t, w, content, old, expected)
+			checkLeft(t, w, false)
+			if again := w.apply(i != 0); again.code != 0 {
+				t.Fatalf("without the fault: exit code %d\n%s%s", again.code, again.stderr, again.stdout)
+			}
 			x.checkDestination(t, w, content, nil, want{})
 			checkLeft(t, w, false)
 		})
