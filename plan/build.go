@@ -1,12 +1,14 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hyperexport/hyperexport/manifests"
 	"github.com/hyperexport/hyperexport/pkg/backend"
@@ -41,6 +43,14 @@ func Build(ctx context.Context, m *manifests.Manifest, o Options) (*Plan, error)
 	for _, t := range inOrder(m.Transfers) {
 		if err := b.transfer(ctx, t); err != nil {
 			return nil, fmt.Errorf("transfer.%s: %w", t.ID, err)
+		}
+	}
+	b.checkOverlaps()
+	for _, f := range b.plan.Blocked { // what is in the way is not up to date, whatever is there
+		for i := range b.plan.Steps {
+			if b.plan.Steps[i].ID == f.Step {
+				b.plan.Steps[i].Current = ""
+			}
 		}
 	}
 	slices.SortStableFunc(b.plan.Steps, func(x, y Step) int {
@@ -90,6 +100,7 @@ func Supported(m *manifests.Manifest) error {
 		}
 	}
 	if len(list) > 0 {
+		slices.SortStableFunc(list, func(x, y *manifests.Error) int { return cmp.Compare(x.Line, y.Line) })
 		return &manifests.Errors{List: list}
 	}
 	return nil
@@ -113,6 +124,36 @@ func (b *builder) block(step, help, format string, args ...any) {
 
 func (b *builder) warn(step, help, format string, args ...any) {
 	b.plan.Warnings = append(b.plan.Warnings, Finding{step, fmt.Sprintf(format, args...), help})
+}
+
+// lookupPath gives the late variables as they may stand in a location: who names an instance does not thereby choose the
+// folder that it is written to.
+func (b *builder) lookupPath(instance *backend.Resource) func(string) (string, bool) {
+	values := b.lookup(instance)
+	return func(name string) (string, bool) {
+		value, ok := values(name)
+		switch {
+		case !strings.HasPrefix(name, "instance."):
+			return value, ok
+		case name != "instance.compartment": // a path, whose elements have no slashes
+			value = strings.ReplaceAll(value, "/", "-")
+		}
+		elements := strings.Split(strings.Map(printable, value), "/")
+		for i, e := range elements {
+			if strings.Trim(e, ".") == "" {
+				elements[i] = strings.Repeat("-", len(e))
+			}
+		}
+		return strings.Join(elements, "/"), ok
+	}
+}
+
+// printable replaces what no path should hold.
+func printable(r rune) rune {
+	if r == '\\' || !unicode.IsPrint(r) {
+		return '-'
+	}
+	return r
 }
 
 // lookup gives the late variables; instance is nil outside an export.
@@ -161,7 +202,7 @@ func (b *builder) exportFormat(id string) (string, bool) {
 
 // prefix expands a location that means a folder, whether or not it is written with a trailing slash.
 func (b *builder) prefix(t manifests.Text, instance *backend.Resource) (backend.Location, error) {
-	l, err := b.m.Location(t, b.lookup(instance))
+	l, err := b.m.Location(t, b.lookupPath(instance))
 	if err == nil && !l.IsPrefix() {
 		l.Path += "/"
 	}

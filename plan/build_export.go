@@ -19,7 +19,18 @@ const (
 	TagItem = "hyperexport-item"
 )
 
-const shortID = 6 // characters of an instance's id that tell instances of one name apart
+const (
+	shortID = 6   // characters of an instance's id that tell instances of one name apart
+	mostTag = 255 // characters of the value of a tag
+)
+
+// clip shortens the value of a tag to what every provider takes.
+func clip(value string) string {
+	if runes := []rune(value); len(runes) > mostTag {
+		return string(runes[:mostTag])
+	}
+	return value
+}
 
 // export adds the steps of one entry: one for each instance that it means.
 func (b *builder) export(ctx context.Context, e manifests.Export) error {
@@ -46,27 +57,41 @@ func (b *builder) export(ctx context.Context, e manifests.Export) error {
 	if err != nil {
 		return err
 	}
-	names := map[string]int{}
-	for _, r := range found {
-		names[r.Name]++
-	}
-	for _, r := range found {
-		id := parent
-		name := fileName(r.Name)
+	labels := labelsOf(found)
+	for i, r := range found {
+		id, name := parent, fileName(r.Name)
 		if e.Select != nil {
-			label := r.Name
-			if names[r.Name] > 1 {
-				tail := r.ID[max(0, len(r.ID)-shortID):]
-				label += "#" + tail
-				name += "-" + tail
+			id = fmt.Sprintf("%s[%q]", parent, r.Name+labels[i])
+			if tail, ok := strings.CutPrefix(labels[i], "#"); ok {
+				name += "-" + fileName(tail)
 			}
-			id = fmt.Sprintf("%s[%q]", parent, label)
 		}
 		if err := b.exportStep(ctx, e, parent, id, name, r); err != nil {
 			return fmt.Errorf("%s: %w", r.Name, err)
 		}
 	}
 	return nil
+}
+
+// labelsOf returns what is put behind the name of each instance so that no two are the same: nothing, or the end of its id.
+func labelsOf(found []backend.Resource) []string {
+	labels := make([]string, len(found))
+	for length := shortID; ; length += shortID {
+		count := map[string]int{}
+		for i, r := range found {
+			count[r.Name+labels[i]]++
+		}
+		again := false
+		for i, r := range found {
+			if count[r.Name+labels[i]] > 1 && len(labels[i]) <= len(r.ID) {
+				labels[i] = "#" + r.ID[max(0, len(r.ID)-length):]
+				again = true
+			}
+		}
+		if !again {
+			return labels
+		}
+	}
 }
 
 // instances returns the instances that an entry means, sorted by name and id.
@@ -124,7 +149,7 @@ func (b *builder) exportStep(ctx context.Context, e manifests.Export, parent, id
 	x := &Export{
 		Backend: e.Backend,
 		Request: backend.ExportRequest{Token: Token(b.o.Run, id), Instance: r.ID, Name: name, Formats: e.Formats, Staging: staging,
-			Tags: map[string]string{TagRun: b.o.Run, TagItem: id}},
+			Tags: map[string]string{}},
 		KeepStaging: e.KeepStaging || len(e.To) == 0,
 		Timeout:     e.Timeout,
 		Found:       describe(r),
@@ -134,6 +159,7 @@ func (b *builder) exportStep(ctx context.Context, e manifests.Export, parent, id
 			return err
 		}
 	}
+	x.Request.Tags[TagRun], x.Request.Tags[TagItem] = b.o.Run, clip(id)
 	for _, text := range e.To {
 		to, err := b.prefix(text, &r)
 		if err != nil {
@@ -170,12 +196,8 @@ func Token(run, step string) string {
 // lookAtDestinations marks the step as current if every destination has the export, and otherwise lists what it will replace.
 func (b *builder) lookAtDestinations(ctx context.Context, s *Step) error {
 	e := s.Export
-	destinations := e.To
-	if len(destinations) == 0 {
-		destinations = []backend.Location{e.Request.Staging}
-	}
 	missing := 0
-	for _, to := range destinations {
+	for _, to := range e.destinations() {
 		storage, prefix, err := b.o.Backends.Open(to)
 		if err != nil {
 			return err
@@ -189,6 +211,9 @@ func (b *builder) lookAtDestinations(ctx context.Context, s *Step) error {
 			continue
 		}
 		missing++
+		if d.Instance != "" && d.Instance != e.Request.Instance {
+			b.warn(s.ID, "put ${instance.name} or ${instance.id} into to: if both shall stay", "%s holds an export of another instance, %s, which this one replaces", to, d.Instance)
+		}
 		for _, format := range e.Request.Formats {
 			key := e.Request.Name + "." + format
 			_, err := storage.Stat(ctx, prefix+key)
@@ -222,7 +247,11 @@ func (b *builder) preflight(ctx context.Context, s *Step) error {
 	case "CREATING_IMAGE", "STOPPING", "STARTING":
 		b.warn(s.ID, "", "the instance is %s; the export waits until that has passed", state)
 	default:
-		b.block(s.ID, "bring the instance into state RUNNING or STOPPED", "the instance is %s and cannot be exported", state)
+		if b.o.Resumes { // what the interrupted run made of it may be there
+			b.warn(s.ID, "", "the instance is %s; it can be exported only if the interrupted run had made its image", state)
+		} else {
+			b.block(s.ID, "bring the instance into state RUNNING or STOPPED", "the instance is %s and cannot be exported", state)
+		}
 	}
 	if v := s.Export.Found.Volumes; len(v) > 0 {
 		b.warn(s.ID, "back up data volumes separately", "%s will NOT be in the image, only the boot disk is: %s", human.Plural(int64(len(v)), "data volume"), strings.Join(v, ", "))
@@ -234,9 +263,12 @@ func (b *builder) preflight(ctx context.Context, s *Step) error {
 func (b *builder) checkCollisions() {
 	owner := map[backend.Location]string{}
 	for _, s := range b.plan.Steps {
-		for _, to := range s.Export.To {
+		for _, to := range s.Export.destinations() {
 			target := to.Join(s.Export.Request.Name)
-			if other, ok := owner[target]; ok {
+			switch other, ok := owner[target]; {
+			case ok && other == s.ID:
+				b.block(s.ID, "name each destination once", "to: names %s twice", to)
+			case ok:
 				b.block(s.ID, "put ${instance.name} or ${instance.id} into to:", "it would write the same files as %s: %s.*", other, target)
 			}
 			owner[target] = s.ID

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hyperexport/hyperexport/internal/human"
 	"github.com/hyperexport/hyperexport/manifests"
@@ -89,6 +90,9 @@ func (b *builder) countTree(ctx context.Context, s *Step) error {
 		if d.Source != nil {
 			sources++
 		}
+		if b.o.Resumes && d.Source != nil && d.Dest != nil && transfer.UpToDate(*d.Source, *d.Dest) {
+			d.Action = transfer.ActionKeep // as the executor does
+		}
 		switch d.Action {
 		case transfer.ActionCopy:
 			t.Found.Copy++
@@ -104,13 +108,40 @@ func (b *builder) countTree(ctx context.Context, s *Step) error {
 			refused++
 		}
 	}
-	b.judgeTree(s, sources, refused)
+	b.judgeTree(s, sources, refused, sources == 0 && b.isObject(ctx, t.From))
 	return nil
 }
 
-func (b *builder) judgeTree(s *Step, sources, refused int64) {
+// isObject reports whether a prefix is an object when the slash at its end is left out.
+func (b *builder) isObject(ctx context.Context, l backend.Location) bool {
+	l.Path = strings.TrimSuffix(l.Path, "/")
+	storage, key, err := b.o.Backends.Open(l)
+	if err != nil || key == "" {
+		return false
+	}
+	_, err = storage.Stat(ctx, key)
+	return err == nil
+}
+
+// isPrefix reports whether there is something below an object's location.
+func (b *builder) isPrefix(ctx context.Context, l backend.Location) bool {
+	l.Path += "/"
+	storage, prefix, err := b.o.Backends.Open(l)
+	if err != nil {
+		return false
+	}
+	for _, err := range storage.List(ctx, prefix) {
+		return err == nil
+	}
+	return false
+}
+
+func (b *builder) judgeTree(s *Step, sources, refused int64, object bool) {
 	t := s.Transfer
 	switch {
+	case object:
+		b.block(s.ID, "leave out the slash at the end of from:", "%s is one object, and a trailing slash means everything under it", strings.TrimSuffix(t.From.String(), "/"))
+		return
 	case sources == 0 && t.Found.Delete > 0:
 		b.block(s.ID, "check from:, include and exclude; a mirror of nothing would delete everything",
 			"there is nothing at %s, and delete: true would remove all %s at %s", t.From, human.Plural(t.Found.Delete, "object"), t.To)
@@ -118,13 +149,16 @@ func (b *builder) judgeTree(s *Step, sources, refused int64) {
 		b.warn(s.ID, "check from:, include and exclude", "there is nothing to transfer at %s", t.From)
 	case t.Delete && t.Found.Delete > int64(t.MaxDeletes):
 		b.block(s.ID, "raise max_deletes if that is meant", "%s at %s would be deleted, max_deletes is %d", human.Plural(t.Found.Delete, "object"), t.To, t.MaxDeletes)
-	case refused > 0 && !b.o.Resumes:
+	case refused > 0:
 		b.block(s.ID, "remove them, or choose existing: newer, skip or overwrite", "there are %s at %s already and existing: fail is set", human.Plural(refused, "object"), t.To)
 	}
-	if t.Found.Copy+t.Found.Delete == 0 {
+	if t.Found.Copy+t.Found.Delete+refused == 0 && !b.owesSums(t) {
 		s.Current = "nothing differs"
 	}
 }
+
+// owesSums reports whether an interrupted run may have copied everything and not written the list of sums.
+func (b *builder) owesSums(t *Transfer) bool { return t.SHA256 && b.o.Resumes }
 
 func (b *builder) countObject(ctx context.Context, s *Step) error {
 	t := s.Transfer
@@ -133,6 +167,10 @@ func (b *builder) countObject(ctx context.Context, s *Step) error {
 		return err
 	}
 	src, err := from.Storage.Stat(ctx, from.Key)
+	if isNotFound(err) && b.isPrefix(ctx, t.From) {
+		b.block(s.ID, "put a slash at the end of from: to transfer everything under it", "%s is no object, but there are objects under it", t.From)
+		return nil
+	}
 	if isNotFound(err) {
 		return b.missing(s, err)
 	}
@@ -149,12 +187,15 @@ func (b *builder) countObject(ctx context.Context, s *Step) error {
 			return err
 		}
 	}
+	same := exists && transfer.UpToDate(src, dest)
 	switch {
-	case exists && t.Existing == transfer.Fail && !b.o.Resumes:
+	case exists && t.Existing == transfer.Fail && !(same && b.o.Resumes):
 		b.block(s.ID, "remove it, or choose existing: newer, skip or overwrite", "%s exists and existing: fail is set", t.To)
-	case exists && (t.Existing == transfer.Skip || t.Existing != transfer.Overwrite && transfer.UpToDate(src, dest)):
+	case exists && t.Existing == transfer.Skip, same && (t.Existing != transfer.Overwrite || b.o.Resumes):
 		t.Found.Keep = 1
-		s.Current = "nothing differs"
+		if !b.owesSums(t) {
+			s.Current = "nothing differs"
+		}
 	default:
 		t.Found = Counts{Copy: 1, Bytes: src.Size}
 		if exists {

@@ -59,6 +59,14 @@ type Export struct {
 	Replaces    []backend.Location    `json:"replaces,omitempty"` // objects that are there and will be replaced
 }
 
+// destinations returns the prefixes at which the images and their descriptor are in the end.
+func (e *Export) destinations() []backend.Location {
+	if len(e.To) == 0 {
+		return []backend.Location{e.Request.Staging}
+	}
+	return e.To
+}
+
 // Instance is what Build saw of the instance, for people.
 type Instance struct {
 	Name    string   `json:"name"`
