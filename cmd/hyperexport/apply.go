@@ -60,7 +60,7 @@ func (c *applyCmd) Run(a *app) error {
 	defer s.close()
 	p, err := s.plan(a.ctx, a.retryTalk())
 	if err != nil {
-		return fmt.Errorf("plan: %w", err)
+		return planError(err)
 	}
 	if done, err := c.decide(a, s, p); done {
 		return err

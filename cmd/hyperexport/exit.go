@@ -69,6 +69,16 @@ func (a *app) exitCode(err error) int {
 	return kindCode(kind)
 }
 
+// planError is the error of a plan that could not be made. A request that can never succeed, such as one for a location
+// without a bucket, is a mistake in the manifest: nothing was changed.
+func planError(err error) error {
+	coded := &codeError{code: exitInvalid, err: fmt.Errorf("plan: %w", err), help: "correct what the error names; nothing was changed"}
+	if backend.KindOf(err) == backend.Invalid {
+		return coded
+	}
+	return coded.err
+}
+
 func kindCode(kind backend.Kind) int {
 	switch {
 	case kind == backend.Corrupt:

@@ -1,10 +1,6 @@
 package main
 
-import (
-	"fmt"
-
-	"github.com/hyperexport/hyperexport/plan"
-)
+import "github.com/hyperexport/hyperexport/plan"
 
 type planCmd struct {
 	manifestFlags
@@ -33,7 +29,7 @@ func (c *planCmd) Run(a *app) error {
 	defer s.close()
 	p, err := s.plan(a.ctx, a.retryTalk())
 	if err != nil {
-		return fmt.Errorf("plan: %w", err)
+		return planError(err)
 	}
 	if a.json {
 		err = a.writeJSON(p)
