@@ -163,7 +163,7 @@ func (r *retry) holds(ctx context.Context, key string, p []byte, sum backend.Che
 	if sum != "" && sum.Algorithm() == found.Checksum.Algorithm() {
 		return found, found.Checksum == sum
 	}
-	chunk := make([]byte, min(len(p), 256<<10))
+	chunk := make([]byte, min(len(p), compareWindow))
 	for off := 0; off < len(p); off += len(chunk) {
 		chunk = chunk[:min(len(chunk), len(p)-off)]
 		n, err := r.ReadAt(ctx, found, chunk, int64(off))
