@@ -22,6 +22,9 @@ type Litter struct {
 
 // String says what it is, for people.
 func (l Litter) String() string {
+	if l.Export != nil && l.Export.Job == "" { // the provider was asked and the answer not written down
+		return fmt.Sprintf("perhaps a custom image of %s (%s, token %s)", l.Step, l.Export.Request.Instance, l.Export.Request.Token)
+	}
 	if l.Export != nil {
 		return fmt.Sprintf("custom image and staged objects of %s (%s, token %s)", l.Step, l.Export.Request.Instance, l.Export.Request.Token)
 	}

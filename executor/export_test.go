@@ -369,6 +369,10 @@ func TestCleanerFindsUploadWithoutID(t *testing.T) {
 func TestLitterOfAnExportSaysWhatItIs(t *testing.T) {
 	s := exportStep()
 	l := Litter{Step: s.ID, Export: &journal.Export{Step: s.ID, Request: s.Export.Request}}
+	if want := "perhaps a custom image of export.web (instance/web, token " + plan.Token("r1", "export.web") + ")"; l.String() != want {
+		t.Errorf("%q", l)
+	}
+	l.Export.Job = "job/1"
 	want := "custom image and staged objects of export.web (instance/web, token " + plan.Token("r1", "export.web") + ")"
 	if l.String() != want {
 		t.Errorf("%q", l)

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
 	"github.com/hyperexport/hyperexport/pkg/backend/backendtest"
+	"github.com/hyperexport/hyperexport/pkg/event"
 	"github.com/hyperexport/hyperexport/pkg/transfer"
 	"github.com/hyperexport/hyperexport/plan"
 )
@@ -153,6 +155,33 @@ func TestSumOfAnObjectThatIsThere(t *testing.T) {
 		t.Errorf("%d bytes were sent", again)
 	}
 	w.clean()
+}
+
+// A tree whose objects are all there when the run is interrupted is not done without its list of sums.
+func TestInterruptionBeforeTheListOfSums(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	j := w.open()
+	ended := 0
+	x := w.executor(j, func(e event.Event) {
+		if e.Body.Type() == "item_ended" {
+			if ended++; ended == 3 {
+				cancel()
+			}
+		}
+	})
+	x.Engine = transfer.New(transfer.Options{Objects: 1, Events: x.Events})
+	report, err := x.Apply(ctx, planOf(treeStep()))
+	j.Close()
+	if backend.KindOf(err) != backend.Canceled || report.Outcome != Interrupted || ended != 3 {
+		t.Fatalf("%v, %+v, %d objects", err, report, ended)
+	}
+	if report, err := w.apply(t.Context(), planOf(treeStep())); err != nil || report.Bytes != 0 {
+		t.Fatalf("%v, %+v", err, report)
+	}
+	w.listed("dest/logs/", "big", "small", "sub/empty")
 }
 
 // The rules for an object that is there already, when the step runs.

@@ -59,7 +59,7 @@ func (x *run) transferTree(ctx context.Context, s plan.Step, p *Progress, from, 
 	for _, e := range res.Errors {
 		out.Errors = append(out.Errors, e.Error())
 	}
-	if sums != nil && ctx.Err() == nil {
+	if sums != nil { // if ctx has ended, the step is not done without its list
 		if sumsErr := x.storeSums(ctx, to, sums, t.Delete && err == nil); err == nil {
 			err = sumsErr
 		}

@@ -33,7 +33,7 @@ func Build(ctx context.Context, m *manifests.Manifest, o Options) (*Plan, error)
 		o.Now = time.Now
 	}
 	b := &builder{m: m, o: o, plan: &Plan{Format: Format, Name: m.Name, Run: o.Run, Resumes: o.Resumes,
-		Created: o.Now().UTC().Truncate(time.Second), Manifest: m.Digest}, members: map[string][]string{}}
+		Created: o.Now().UTC().Truncate(time.Second), Manifest: m.Digest}, members: map[string][]string{}, busy: map[string]bool{}}
 	for _, e := range m.Exports {
 		if err := b.export(ctx, e); err != nil {
 			return nil, fmt.Errorf("export.%s: %w", e.ID, err)
@@ -111,10 +111,12 @@ type builder struct {
 	o       Options
 	plan    *Plan
 	members map[string][]string // addresses of the steps of "export.web"
+	busy    map[string]bool     // addresses of steps that have something to do
 }
 
 func (b *builder) add(parent string, s Step) {
 	b.plan.Steps = append(b.plan.Steps, s)
+	b.busy[s.ID] = s.Current == ""
 	b.members[parent] = append(b.members[parent], s.ID)
 }
 

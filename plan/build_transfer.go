@@ -55,12 +55,7 @@ func (b *builder) transfer(ctx context.Context, t manifests.Transfer) error {
 
 // pending reports whether a step that s needs has something to do: what s will find is then not known.
 func (b *builder) pending(s Step) bool {
-	for _, earlier := range b.plan.Steps {
-		if earlier.Current == "" && slices.Contains(s.Needs, earlier.ID) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Needs, func(need string) bool { return b.busy[need] })
 }
 
 // open returns both sides of a transfer.
