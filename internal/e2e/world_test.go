@@ -41,6 +41,7 @@ transfers:
   there:
     from: ./folder/
     to: oci://%[1]s/archive/folder/
+    checksum: sha256
   back:
     from: oci://%[1]s/archive/folder/
     to: ./back/
