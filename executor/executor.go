@@ -130,13 +130,8 @@ func (x *run) apply(ctx context.Context, p *plan.Plan, retries *retryCounter) (*
 // otherwise the next run continues this one.
 func (x *run) end(ctx context.Context, p *plan.Plan, report *Report, outcomes []Outcome) error {
 	report.settle(ctx.Err() != nil && !errors.Is(context.Cause(ctx), journal.ErrWrite))
-	for _, o := range outcomes {
-		if o.Err != nil && backend.KindOf(o.Err) != backend.Canceled {
-			return fmt.Errorf("%s: %w", o.Step.ID, o.Err)
-		}
-	}
 	if report.Outcome != Done {
-		return context.Cause(ctx)
+		return firstError(ctx, outcomes)
 	}
 	cleaner := &Cleaner{Backends: x.Backends, Retry: x.policy("")}
 	litter := cleaner.Find(x.Journal.State())
@@ -155,6 +150,23 @@ func (x *run) end(ctx context.Context, p *plan.Plan, report *Report, outcomes []
 		}
 	}
 	return x.Journal.Write(journal.Record{End: &journal.End{Time: time.Now().UTC()}}, true)
+}
+
+// firstError returns why a run did not end well: the first failure, or else what interrupted it.
+func firstError(ctx context.Context, outcomes []Outcome) error {
+	err := context.Cause(ctx)
+	for _, o := range outcomes {
+		switch {
+		case o.Err != nil && backend.KindOf(o.Err) != backend.Canceled:
+			return fmt.Errorf("%s: %w", o.Step.ID, o.Err)
+		case err == nil && o.Err != nil:
+			err = fmt.Errorf("%s: %w", o.Step.ID, o.Err)
+		}
+	}
+	if err == nil {
+		err = errors.New("steps wait for each other, or for one that the plan does not have")
+	}
+	return err
 }
 
 // handle carries out one step.

@@ -335,6 +335,24 @@ func TestJournalThatFailsStopsTheRun(t *testing.T) {
 	}
 }
 
+// Whatever goes wrong, there is an error.
+func TestThereIsAnError(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	w.faults["dest"].Rules = []backendtest.Rule{{Op: backendtest.OpUploadPart, Err: backend.Canceled}}
+	if report, err := w.apply(t.Context(), planOf(objectStep())); backend.KindOf(err) != backend.Canceled || report.Outcome == Done {
+		t.Errorf("canceled by nobody: %v, %+v", err, report)
+	}
+	circle := planOf(objectStep("transfer.logs"), treeStep("transfer.one"))
+	if report, err := w.apply(t.Context(), circle); err == nil || report.Outcome != Failed || report.step("transfer.one").Outcome != NotRun {
+		t.Errorf("a circle: %v, %+v", err, report)
+	}
+	nothing := planOf(plan.Step{ID: "later.thing"})
+	if report, err := w.apply(t.Context(), nothing); err == nil || report.Outcome != Failed {
+		t.Errorf("an unknown step: %v, %+v", err, report)
+	}
+}
+
 func TestSettle(t *testing.T) {
 	for _, c := range []struct {
 		steps       []StepReport

@@ -381,18 +381,16 @@ func (h *exporter) jobID(ctx context.Context) (string, error) {
 	return job.ID, err
 }
 
-// keepsJob reports whether the next run can go on with the job after such a failure. A destination that is full can be made
-// room at; a provider that is full has failed the job.
+// keepsJob reports whether the next run can go on with the job after such a failure. Once the images are ready, all that a
+// destination refuses can be mended there; an image takes long to make.
 func (h *exporter) keepsJob(ctx context.Context, cause error) bool {
 	if ctx.Err() != nil || errors.Is(cause, journal.ErrWrite) {
 		return true
 	}
-	switch kind := backend.KindOf(cause); kind {
-	case backend.Unauthorized:
+	kind := backend.KindOf(cause)
+	if kind.Temporary() || kind == backend.Unauthorized {
 		return true
-	case backend.Full:
-		return h.ready
-	default:
-		return kind.Temporary()
 	}
+	var side *transfer.Error
+	return h.ready && !(errors.As(cause, &side) && side.Side == "source")
 }

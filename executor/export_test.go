@@ -140,6 +140,47 @@ func TestBusyInstanceIsWaitedFor(t *testing.T) {
 	}
 }
 
+// Patience begins anew each time the provider has answered otherwise.
+func TestBusyTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.mem.Exports.Polls = 2
+		calls := 0
+		w.mem.Exports.Rules = []backendtest.Rule{{Op: backendtest.OpPollExport, Err: backend.Busy, When: func(context.Context, string) bool {
+			calls++
+			return calls != 1600 && calls < 3200 // of 11 s each: twice about five hours
+		}}}
+		j := w.open()
+		defer j.Close()
+		x := w.executor(j, nil)
+		x.Poll = Poll{}
+		report, err := x.Apply(t.Context(), planOf(exportStep()))
+		if err != nil || report.Took < 8*time.Hour {
+			t.Errorf("%v after %s", err, report.Took)
+		}
+		w.clean()
+	})
+}
+
+// What arrived and is to be kept at staging stays there, also if its image could only be removed by a later run.
+func TestKeptStagingIsKeptByALaterRun(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	s := exportStep()
+	s.Export.To, s.Export.KeepStaging = nil, true
+	w.mem.Exports.Rules = []backendtest.Rule{{Op: backendtest.OpEndExport, Err: backend.Forbidden}}
+	if _, err := w.apply(t.Context(), planOf(s)); !errors.Is(err, backend.Forbidden) || w.mem.Exports.Jobs() != 1 {
+		t.Fatalf("%v, %d jobs", err, w.mem.Exports.Jobs())
+	}
+	w.mem.Exports.Rules = nil
+	s.Current = "exported" // as the next plan finds it
+	if report, err := w.apply(t.Context(), planOf(s, objectStep())); err != nil || report.Outcome != Done {
+		t.Fatalf("%v, %+v", err, report)
+	}
+	w.exported(at("staging/"))
+	w.clean()
+}
+
 // An export that takes longer than it may is given up, and what the provider has done so far is kept.
 func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

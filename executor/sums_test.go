@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
 	"github.com/hyperexport/hyperexport/pkg/backend/backendtest"
@@ -82,6 +83,8 @@ func TestStepsShareAListOfSums(t *testing.T) {
 		p.Steps = append(p.Steps, s)
 	}
 	p.Steps = append(p.Steps, treeStep())
+	// Each write takes long enough for all others to have read what was there before.
+	w.faults["dest"].Rules = []backendtest.Rule{{Op: backendtest.OpPut, Key: "logs/SHA256SUMS", Delay: 10 * time.Millisecond}}
 	j := w.open()
 	defer j.Close()
 	x := w.executor(j, nil)
