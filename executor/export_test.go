@@ -296,10 +296,15 @@ func TestFullDestinationKeepsTheJob(t *testing.T) {
 	w.clean()
 }
 
-// Images of an attempt that was given up are not taken for those of the next one, even if they have the same size.
+// What a destination refuses can be put right there, and the export goes on; an image that cannot be read is given up. The
+// images of that attempt are then not taken for those of the next one, even if they have the same size.
 func TestImagesOfAnotherAttemptAreReplaced(t *testing.T) {
 	w := newWorld(t)
 	w.faults["mirror"].Rules = []backendtest.Rule{{Op: backendtest.OpUploadPart, Times: 1, Err: backend.Forbidden}}
+	if report, err := w.apply(t.Context(), planOf(exportStep())); !errors.Is(err, backend.Forbidden) || w.mem.Exports.Jobs() != 1 || len(report.step("export.web").Left) != 1 {
+		t.Fatalf("%v, %d jobs, %+v", err, w.mem.Exports.Jobs(), report)
+	}
+	w.faults["staging"].Rules = []backendtest.Rule{{Op: backendtest.OpRead, Times: 1, Err: backend.Forbidden}}
 	if _, err := w.apply(t.Context(), planOf(exportStep())); !errors.Is(err, backend.Forbidden) || w.mem.Exports.Jobs() != 0 {
 		t.Fatalf("%v, %d jobs", err, w.mem.Exports.Jobs())
 	}
