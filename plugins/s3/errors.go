@@ -1,0 +1,338 @@
+package s3
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hyperexport/hyperexport/pkg/backend"
+)
+
+// failure makes the error of a request that got no answer, or not all of it. With serviceError.failure it is the one place
+// where a Kind is decided.
+func failure(ctx context.Context, op, key string, err error) *backend.Error {
+	e := &backend.Error{Op: op, Key: key}
+	var noKeys *keysError
+	switch {
+	case ctx.Err() != nil:
+		e.Kind = backend.Canceled
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			e.Kind = backend.Timeout
+		}
+		e.Err = context.Cause(ctx)
+	case errors.As(err, &noKeys):
+		e.Kind, e.Err = backend.Unauthorized, noKeys.err
+	default:
+		e.Kind = transportKind(err)
+		if e.Kind == backend.Unknown {
+			e.Kind = backend.Invalid // the request was never sent
+		}
+		e.Err = bare(err)
+	}
+	return e
+}
+
+// keysError is the reason why there are no credentials.
+type keysError struct{ err error }
+
+func (e *keysError) Error() string { return e.err.Error() }
+func (e *keysError) Unwrap() error { return e.err }
+
+// serviceError is an answer that says no.
+type serviceError struct {
+	Status  int    `xml:"-"`
+	Code    string // "" where the answer has no body, as after HEAD
+	Message string
+	Region  string // of the bucket, where the answer tells it
+	Advice  string `xml:"-"` // what to do about it; may be empty
+}
+
+// readServiceError reads the body of an error. Code is "" if text is something else.
+func readServiceError(status int, text []byte) *serviceError {
+	answer := struct {
+		XMLName xml.Name `xml:"Error"`
+		serviceError
+	}{}
+	if err := xml.Unmarshal(text, &answer); err != nil {
+		return &serviceError{Status: status}
+	}
+	s := answer.serviceError
+	s.Status = status
+	return &s
+}
+
+func (e *serviceError) Error() string {
+	text := fmt.Sprintf("%s (%d %s)", strings.TrimRight(e.Message, ". \n"), e.Status, e.Code)
+	if e.Code == "" || e.Message == "" {
+		text = strings.TrimSpace(fmt.Sprintf("%d %s %s", e.Status, http.StatusText(e.Status), e.Code))
+	}
+	if e.Advice != "" {
+		text += ": " + e.Advice
+	}
+	return text
+}
+
+// failure makes the error of a method.
+func (e *serviceError) failure(op, key string, h http.Header) *backend.Error {
+	e.Advice = e.advice(h, time.Now())
+	id := requestID(h)
+	return &backend.Error{Op: op, Key: key, Kind: e.kind(id != "" || e.Code != ""), RequestID: id, RetryAfter: retryAfter(h, time.Now()), Err: e}
+}
+
+const (
+	codeNoSuchBucket = "NoSuchBucket"
+	codeNoSuchUpload = "NoSuchUpload"
+)
+
+// codeOf returns the service's code in err's chain, or "".
+func codeOf(err error) string {
+	var e *serviceError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// statusOf returns the status of the service's answer in err's chain, or 0.
+func statusOf(err error) int {
+	var e *serviceError
+	if errors.As(err, &e) {
+		return e.Status
+	}
+	return 0
+}
+
+// isExpired reports whether newer keys may help.
+func isExpired(e *backend.Error) bool {
+	switch codeOf(e) {
+	case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired":
+		return true
+	}
+	return false
+}
+
+// kindOfCode has the codes that say more than their status does, or something else.
+var kindOfCode = map[string]backend.Kind{
+	"SlowDown":                   backend.Throttled,
+	"SlowDownRead":               backend.Throttled,
+	"SlowDownWrite":              backend.Throttled,
+	"ServiceUnavailable":         backend.Throttled, // "reduce your request rate"
+	"RequestLimitExceeded":       backend.Throttled,
+	"BandwidthLimitExceeded":     backend.Throttled,
+	"RequestThrottled":           backend.Throttled,
+	"RequestThrottledException":  backend.Throttled,
+	"Throttling":                 backend.Throttled,
+	"ThrottlingException":        backend.Throttled,
+	"KMS.ThrottlingException":    backend.Throttled,
+	"TooManyRequests":            backend.Throttled,
+	"TooManyRequestsException":   backend.Throttled,
+	"InternalError":              backend.Unavailable,
+	"InternalFailure":            backend.Unavailable,
+	"XMinioServerNotInitialized": backend.Unavailable,
+	"RequestTimeout":             backend.Timeout, // with status 400
+
+	"OperationAborted":           backend.Busy,
+	"ConditionalRequestConflict": backend.Busy,
+	"PreconditionFailed":         backend.Changed,
+	"InvalidRange":               backend.Changed,
+
+	"NoSuchKey":        backend.NotFound,
+	"NoSuchVersion":    backend.NotFound,
+	codeNoSuchUpload:   backend.NotFound,
+	codeNoSuchBucket:   backend.NotFound,
+	"AccessDenied":     backend.Forbidden,
+	"AccountProblem":   backend.Forbidden,
+	"InvalidPayer":     backend.Forbidden,
+	"MethodNotAllowed": backend.Unsupported,
+	"NotImplemented":   backend.Unsupported,
+	"XNotImplemented":  backend.Unsupported,
+
+	"ExpiredToken":          backend.Unauthorized, // with status 400
+	"ExpiredTokenException": backend.Unauthorized,
+	"TokenRefreshRequired":  backend.Unauthorized,
+	"RequestExpired":        backend.Unauthorized,
+	"InvalidToken":          backend.Unauthorized,
+	"InvalidAccessKeyId":    backend.Unauthorized, // with status 403
+	"SignatureDoesNotMatch": backend.Unauthorized,
+	"RequestTimeTooSkewed":  backend.Unauthorized,
+	"InvalidSecurity":       backend.Unauthorized,
+	"NotSignedUp":           backend.Unauthorized,
+
+	"BadDigest":                   backend.Corrupt,
+	"InvalidDigest":               backend.Corrupt,
+	"XAmzContentChecksumMismatch": backend.Corrupt,
+	"XAmzContentSHA256Mismatch":   backend.Corrupt,
+
+	"QuotaExceeded":                  backend.Full,
+	"InsufficientCapacity":           backend.Full,
+	"XMinioStorageFull":              backend.Full,
+	"XMinioAdminBucketQuotaExceeded": backend.Full,
+
+	// A tree of folders cannot hold these beside what is there.
+	"ObjectParentIsFile":            backend.Invalid,
+	"ExistingObjectIsDirectory":     backend.Invalid,
+	"DirectoryObjectContainsData":   backend.Invalid,
+	"XMinioParentIsObject":          backend.Invalid,
+	"XMinioObjectExistsAsDirectory": backend.Invalid,
+	"InvalidObjectState":            backend.Invalid, // with status 403
+}
+
+// kindOfStatus has the rest. Other statuses up to 499 are Invalid, from 500 on Unavailable.
+var kindOfStatus = map[int]backend.Kind{
+	http.StatusUnauthorized:                 backend.Unauthorized,
+	http.StatusForbidden:                    backend.Forbidden,
+	http.StatusNotFound:                     backend.NotFound,
+	http.StatusMethodNotAllowed:             backend.Unsupported,
+	http.StatusRequestTimeout:               backend.Timeout,
+	http.StatusConflict:                     backend.Busy,
+	http.StatusPreconditionFailed:           backend.Changed,
+	http.StatusRequestedRangeNotSatisfiable: backend.Changed,
+	http.StatusTooManyRequests:              backend.Throttled,
+	http.StatusServiceUnavailable:           backend.Throttled,
+	http.StatusNotImplemented:               backend.Unsupported,
+	http.StatusInsufficientStorage:          backend.Full,
+}
+
+// kind decides by code, then by status. A gateway's error that no service has signed with a request id came from something
+// on the way, so the service is out of reach; so is one that is redirected without a word of S3, by a login page.
+func (e *serviceError) kind(fromS3 bool) backend.Kind {
+	if !fromS3 && (e.Status >= 500 && e.Status != http.StatusNotImplemented || e.Status < 400) {
+		return backend.Offline
+	}
+	if k, ok := kindOfCode[e.Code]; ok {
+		return k
+	}
+	if k, ok := kindOfStatus[e.Status]; ok {
+		return k
+	}
+	if e.Status >= 500 {
+		return backend.Unavailable
+	}
+	return backend.Invalid
+}
+
+// adviceOfCode says what to do where the service's own words leave that open.
+var adviceOfCode = map[string]string{
+	"AccessDenied":          "check the permissions of this user on the bucket; without s3:ListBucket a missing object is denied too",
+	"InvalidAccessKeyId":    "the service does not know this access key: check that it belongs to this endpoint",
+	"SignatureDoesNotMatch": "check the secret key and, for services other than AWS, region and path style",
+	"ExpiredToken":          "get new temporary keys and run again",
+	"ExpiredTokenException": "get new temporary keys and run again",
+	"InvalidObjectState":    "the object is archived; restore it first",
+	"EntityTooSmall":        "a part other than the last is smaller than 5 MiB",
+	"QuotaExceeded":         "raise the quota or remove what is no longer needed",
+	"XMinioStorageFull":     "add storage or remove what is no longer needed",
+}
+
+// advice tells what the user can do.
+func (e *serviceError) advice(h http.Header, now time.Time) string {
+	const allowed = 15 * time.Minute
+	if date, err := http.ParseTime(h.Get("Date")); err == nil && (e.Status == http.StatusForbidden || e.Status == http.StatusUnauthorized) {
+		// The Date header is cut to seconds, so the edge is taken a little earlier.
+		switch skew := now.Sub(date).Round(time.Second); {
+		case skew >= allowed-10*time.Second:
+			return fmt.Sprintf("your clock is %s ahead of the service's, which accepts 15m", skew)
+		case skew <= -allowed+10*time.Second:
+			return fmt.Sprintf("your clock is %s behind the service's, which accepts 15m", -skew)
+		}
+	}
+	if e.Code == "" && e.Status == http.StatusForbidden {
+		return adviceOfCode["AccessDenied"]
+	}
+	return adviceOfCode[e.Code]
+}
+
+// retryAfter reads the header in both its forms: seconds, or a date.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	text := h.Get("Retry-After")
+	if seconds, err := strconv.ParseInt(text, 10, 32); err == nil && seconds >= 0 {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		if date, err := http.ParseTime(h.Get("Date")); err == nil {
+			now = date
+		}
+		return max(at.Sub(now), 0)
+	}
+	return 0
+}
+
+// offline are the errors of the operating system that mean that the network is not there.
+var offline = []error{
+	syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.ETIMEDOUT,
+	syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.EHOSTDOWN, syscall.EADDRNOTAVAIL,
+	io.EOF, io.ErrUnexpectedEOF, net.ErrClosed,
+}
+
+// transportKind classifies what happened to a request on its way. Unknown means that it is no error of a transport.
+func transportKind(err error) backend.Kind {
+	var request *url.Error
+	if errors.As(err, &request) { // it knows of a timeout only if that is its direct cause
+		if kind := transportKind(request.Err); kind != backend.Unknown {
+			return kind
+		}
+		return backend.Offline
+	}
+	var (
+		unknownAuthority x509.UnknownAuthorityError
+		hostname         x509.HostnameError
+		certificate      x509.CertificateInvalidError
+		noTLS            tls.RecordHeaderError
+		resolve          *net.DNSError
+		op               *net.OpError
+		slow             interface{ Timeout() bool }
+	)
+	switch {
+	case errors.Is(err, errStalled):
+		return backend.Timeout
+	case errors.As(err, &unknownAuthority), errors.As(err, &hostname), errors.As(err, &certificate), errors.As(err, &noTLS):
+		return backend.Invalid
+	case errors.As(err, &resolve):
+		return backend.Offline
+	case errors.As(err, &op) && op.Op == "dial":
+		return backend.Offline
+	}
+	for _, cause := range offline {
+		if errors.Is(err, cause) {
+			return backend.Offline
+		}
+	}
+	switch {
+	case errors.As(err, &slow) && slow.Timeout():
+		return backend.Timeout
+	case errors.As(err, &op):
+		return backend.Offline
+	}
+	return backend.Unknown
+}
+
+// errHungUp is the cause where the connection ended instead of an answer. net/http calls that EOF, which to a reader would
+// mean the end of the object.
+var errHungUp = errors.New("the connection was closed before the answer came")
+
+// bare drops the method and URL that net/http puts before an error: the operation and key already say it.
+func bare(err error) error {
+	var e *url.Error
+	if errors.As(err, &e) {
+		err = e.Err
+	}
+	if errors.Is(err, io.EOF) {
+		return errHungUp
+	}
+	return err
+}
+
+func invalid(op, key, format string, args ...any) *backend.Error {
+	return &backend.Error{Op: op, Key: key, Kind: backend.Invalid, Err: fmt.Errorf(format, args...)}
+}

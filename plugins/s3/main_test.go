@@ -1,0 +1,154 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/hyperexport/hyperexport/pkg/backend"
+)
+
+// gateway is the versitygw of all tests: a real server, over a folder.
+var gateway *server
+
+func TestMain(m *testing.M) {
+	code, err := runWithGateway(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(code)
+}
+
+func runWithGateway(m *testing.M) (int, error) {
+	s, err := startGateway()
+	if err != nil {
+		return 0, fmt.Errorf("start versitygw, which is a tool of tools.mod: %w", err)
+	}
+	defer s.stop()
+	gateway = s
+	code := m.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		return 0, err
+	}
+	return code, nil
+}
+
+const (
+	testAccess = "AKIDTESTTESTTEST"
+	testSecret = "canary+secret/of/the/tests"
+)
+
+// server is a versitygw process.
+type server struct {
+	dir, url string
+	cmd      *exec.Cmd
+	output   *bytes.Buffer
+}
+
+func startGateway() (*server, error) {
+	const goCommandWithin = 10 * time.Minute // the first build on a machine compiles everything
+	ctx, cancel := context.WithTimeout(context.Background(), goCommandWithin)
+	defer cancel()
+	modfile, err := filepath.Abs("../../tools.mod")
+	if err != nil {
+		return nil, err
+	}
+	build := exec.CommandContext(ctx, "go", "tool", "-modfile="+modfile, "-n", "versitygw")
+	var refusal strings.Builder
+	build.Stderr = &refusal
+	path, err := build.Output()
+	if err != nil {
+		return nil, fmt.Errorf("build: %w\n%s", err, refusal.String())
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	address := listener.Addr().String()
+	listener.Close()
+	dir, err := os.MkdirTemp("", "versitygw")
+	if err != nil {
+		return nil, err
+	}
+	s := &server{dir: dir, url: "http://" + address, output: new(bytes.Buffer)}
+	s.cmd = exec.Command(strings.TrimSpace(string(path)), "--port", address, "--access", testAccess, "--secret", testSecret,
+		"--region", defaultRegion, "--keep-alive", "--quiet", "--health", "/health", "posix", dir)
+	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
+	if err := s.cmd.Start(); err != nil {
+		s.stop()
+		return nil, err
+	}
+	if err := s.await(); err != nil {
+		s.stop()
+		return nil, fmt.Errorf("%w\n%s", err, s.output)
+	}
+	return s, nil
+}
+
+// await polls until the server answers.
+func (s *server) await() error {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-tick.C {
+		if resp, err := client.Get(s.url + "/health"); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("no answer from %s", s.url)
+}
+
+func (s *server) stop() {
+	if s.cmd != nil && s.cmd.Process != nil {
+		s.cmd.Process.Kill()
+		s.cmd.Wait()
+	}
+	os.RemoveAll(s.dir)
+}
+
+// config is for the gateway.
+func (s *server) config() Config {
+	return Config{Endpoint: s.url, Credentials: Credentials{AccessKey: testAccess, SecretKey: testSecret,
+		CredentialsFile: filepath.Join(s.dir, ".none"), ConfigFile: filepath.Join(s.dir, ".none")}}
+}
+
+// bucket makes a bucket at the gateway: a folder is one.
+func (s *server) bucket(t testing.TB, name string) {
+	t.Helper()
+	if err := os.Mkdir(filepath.Join(s.dir, name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func provider(t testing.TB, c Config) *Provider {
+	t.Helper()
+	p, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func storage(t testing.TB, p *Provider, bucket string) backend.Storage {
+	t.Helper()
+	s, key, err := p.Open(backend.Location{Scheme: "s3", Path: bucket})
+	if err != nil || key != "" {
+		t.Fatal(key, err)
+	}
+	return s
+}
