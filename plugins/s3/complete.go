@@ -149,8 +149,9 @@ func sizeOf(parts []backend.Part) (size int64) {
 	return size
 }
 
-// described is the object that a completion made. An answer that tells its checksum is enough; otherwise the object is
-// looked at, and if that tells none either, sum is what the parts have, which the service verified one by one.
+// described is the object that a completion made. An answer that tells its checksum is enough. One that does not is not
+// believed: a service may say yes to a completion of an upload that is gone because something is under the key. The object
+// is looked at then, and if that tells no checksum either, it has that of the parts, which were verified one by one.
 func (b *bucket) described(ctx context.Context, op string, u backend.Upload, parts []backend.Part, sum backend.Checksum, done completed) (backend.Object, error) {
 	obj := backend.Object{Key: u.Key, Size: sizeOf(parts), Version: versionOf(done.ETag)}
 	if !strings.EqualFold(done.ChecksumType, "COMPOSITE") {
@@ -158,12 +159,11 @@ func (b *bucket) described(ctx context.Context, op string, u backend.Upload, par
 	}
 	if obj.Version == "" || obj.Checksum == "" {
 		now, err := b.Stat(ctx, u.Key)
-		if err != nil {
+		if err != nil && !errors.Is(err, backend.NotFound) {
 			return backend.Object{}, err
 		}
-		if now.Size != obj.Size || obj.Version != "" && obj.Version != now.Version {
-			return backend.Object{}, &backend.Error{Op: op, Key: u.Key, Kind: backend.Changed,
-				Err: fmt.Errorf("another object of %d bytes is there, version %s", now.Size, now.Version)}
+		if err != nil || now.Size != obj.Size || obj.Version != "" && obj.Version != now.Version || sum.Contradicts(now.Checksum) {
+			return backend.Object{}, gone(op, u.Key, errors.New("the upload is gone, and what is under its key is not its object"))
 		}
 		obj = now
 	}
@@ -183,10 +183,13 @@ func allSummed(parts []backend.Part) bool {
 }
 
 // alreadyCompleted succeeds if the object is there that the upload was to become: then an earlier call did the work and its
-// answer was lost.
+// answer was lost. An object of which the service tells no checksum is read.
 func (b *bucket) alreadyCompleted(ctx context.Context, op string, u backend.Upload, want backend.Checksum, gone *backend.Error) (backend.Object, error) {
 	obj, err := b.Stat(ctx, u.Key)
 	var e *backend.Error
+	if err == nil && obj.Size == u.Size && want.Algorithm() == backend.CRC32C && obj.Checksum.Algorithm() != backend.CRC32C {
+		obj.Checksum, err = b.sumOf(ctx, obj)
+	}
 	switch {
 	case err == nil && obj.Size == u.Size && !want.Contradicts(obj.Checksum):
 		return obj, nil

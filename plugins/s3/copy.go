@@ -81,13 +81,17 @@ func (b *bucket) fromSource(h http.Header, source *bucket, src backend.Object) {
 // copyWhole copies in one request, which may answer 200 before it fails.
 func (b *bucket) copyWhole(ctx context.Context, source *bucket, src backend.Object, key string, o backend.CopyOptions) (backend.Object, error) {
 	const op = "copy"
+	onto := source.name == b.name && src.Key == key // is refused unless something changes
+	if onto && len(o.Meta) == 0 && o.ModTime.IsZero() {
+		o.Meta = src.Meta
+	}
 	h, e := b.creation(op, key, o.Meta, o.ModTime)
 	if e != nil {
 		return backend.Object{}, e
 	}
 	b.fromSource(h, source, src)
 	h.Set("X-Amz-Metadata-Directive", "COPY")
-	if len(o.Meta) > 0 || !o.ModTime.IsZero() || source.name == b.name && src.Key == key {
+	if len(o.Meta) > 0 || !o.ModTime.IsZero() || onto {
 		h.Set("X-Amz-Metadata-Directive", "REPLACE")
 	}
 	if b.p.o.store.tags != "" {

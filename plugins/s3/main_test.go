@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -53,7 +52,6 @@ const (
 type server struct {
 	dir, url string
 	cmd      *exec.Cmd
-	output   *bytes.Buffer
 }
 
 func startGateway() (*server, error) {
@@ -81,17 +79,26 @@ func startGateway() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir, url: "http://" + address, output: new(bytes.Buffer)}
+	s := &server{dir: filepath.Join(dir, "data"), url: "http://" + address}
+	output, err := os.Create(filepath.Join(dir, "output"))
+	if err != nil {
+		return nil, err
+	}
+	defer output.Close()
+	if err := os.Mkdir(s.dir, 0o755); err != nil {
+		return nil, err
+	}
 	s.cmd = exec.Command(strings.TrimSpace(string(path)), "--port", address, "--access", testAccess, "--secret", testSecret,
-		"--region", defaultRegion, "--keep-alive", "--quiet", "--health", "/health", "posix", dir)
-	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
+		"--region", defaultRegion, "--keep-alive", "--quiet", "--health", "/health", "posix", s.dir)
+	s.cmd.Stdout, s.cmd.Stderr = output, output // a file: no goroutine copies it
 	if err := s.cmd.Start(); err != nil {
 		s.stop()
 		return nil, err
 	}
 	if err := s.await(); err != nil {
+		said, _ := os.ReadFile(output.Name())
 		s.stop()
-		return nil, fmt.Errorf("%w\n%s", err, s.output)
+		return nil, fmt.Errorf("%w\n%s", err, said)
 	}
 	return s, nil
 }
@@ -117,7 +124,7 @@ func (s *server) stop() {
 		s.cmd.Process.Kill()
 		s.cmd.Wait()
 	}
-	os.RemoveAll(s.dir)
+	os.RemoveAll(filepath.Dir(s.dir))
 }
 
 // config is for the gateway.
