@@ -1,0 +1,125 @@
+package plugin
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// program is the file that a plugin is started from, also when it is started again.
+type program struct {
+	path string   // what is executed
+	file *os.File // the file whose digest was compared; nil if path is the user's own
+	dir  string   // our own folder with a copy; "" if there is none
+}
+
+var errDigest = errors.New("digest")
+
+// openProgram returns the program at path. If it is to have a digest, what is executed later is what was read here, whatever
+// happens to the path meanwhile.
+func openProgram(path, digest string) (_ *program, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, &fs.PathError{Op: "execute", Path: path, Err: fs.ErrPermission}
+	case digest == "":
+		return &program{path: path}, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			file.Close()
+		}
+	}()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return nil, err
+	}
+	if sum := hex.EncodeToString(hash.Sum(nil)); !strings.EqualFold(sum, digest) {
+		return nil, fmt.Errorf("its SHA-256 is %s and should be %s: %w", sum, digest, errDigest)
+	}
+	p, err := executeOpened(file)
+	if err != nil {
+		return nil, err
+	}
+	if p == nil {
+		return copyProgram(file, info.Mode(), digest)
+	}
+	return p, nil
+}
+
+// copyProgram makes a copy that nobody else can change and closes file.
+func copyProgram(file *os.File, mode fs.FileMode, digest string) (_ *program, err error) {
+	dir, err := os.MkdirTemp("", "hyperexport-plugin-") // 0700
+	if err != nil {
+		return nil, err
+	}
+	p := &program{path: filepath.Join(dir, filepath.Base(file.Name())), dir: dir}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	copied, err := os.OpenFile(p.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode.Perm()&0o500|0o400)
+	if err != nil {
+		return nil, err
+	}
+	hash := sha256.New()
+	_, err = file.Seek(0, io.SeekStart)
+	if err == nil {
+		_, err = io.Copy(io.MultiWriter(copied, hash), file)
+	}
+	if err = errors.Join(err, copied.Close(), file.Close()); err != nil {
+		return nil, err
+	}
+	if sum := hex.EncodeToString(hash.Sum(nil)); !strings.EqualFold(sum, digest) {
+		return nil, fmt.Errorf("it changed while it was copied: %w", errDigest)
+	}
+	return p, nil
+}
+
+// command returns the command that executes the program. argv has the name that the user gave.
+func (p *program) command(argv []string) *exec.Cmd {
+	return &exec.Cmd{Path: p.path, Args: argv}
+}
+
+func (p *program) close() error {
+	var errs []error
+	if p.file != nil {
+		errs = append(errs, p.file.Close())
+	}
+	if p.dir != "" {
+		errs = append(errs, os.RemoveAll(p.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// reasonOf says what an error of opening or starting a program means.
+func reasonOf(err error, path string) Reason {
+	_, statErr := os.Stat(path)
+	switch {
+	case errors.Is(err, errDigest):
+		return WrongDigest
+	case wrongSystem(err):
+		return WrongSystem
+	case errors.Is(err, fs.ErrPermission):
+		return NotExecutable
+	case errors.Is(statErr, fs.ErrNotExist), statErr != nil && !errors.Is(statErr, fs.ErrPermission):
+		return Missing
+	case errors.Is(err, fs.ErrNotExist): // the file is there, and what it wants to be run by is not
+		return WrongSystem
+	}
+	return NotExecutable
+}

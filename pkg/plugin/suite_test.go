@@ -1,0 +1,178 @@
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/hyperexport/hyperexport/pkg/backend"
+	"github.com/hyperexport/hyperexport/pkg/backend/backendtest"
+)
+
+func locateMem(key string) backend.Location {
+	return backend.Location{Scheme: "mem", Path: "bucket/" + key}
+}
+
+// ways are all ways in which a plugin is used.
+func ways(t *testing.T, run func(t *testing.T, h *Host)) {
+	t.Run("in-process-inline", func(t *testing.T) { run(t, inProcess(t, nil)) })
+	t.Run("in-process-shared", func(t *testing.T) { run(t, inProcess(t, newArena(t, 64<<20))) })
+	t.Run("subprocess-inline", func(t *testing.T) { run(t, launch(t, options(t, "mem"))) })
+	t.Run("subprocess-shared", func(t *testing.T) {
+		o := options(t, "mem")
+		o.Arena = newArena(t, 64<<20)
+		run(t, launch(t, o))
+	})
+}
+
+func TestStorage(t *testing.T) {
+	ways(t, func(t *testing.T, h *Host) {
+		backendtest.TestStorage(t, func(t *testing.T) backend.Storage {
+			s := openMem(t, h)
+			if h.o.Arena == nil {
+				return s
+			}
+			shared := &sharing{Storage: s, arena: h.o.Arena}
+			t.Cleanup(func() { shared.settle(t) })
+			return shared
+		}, backendtest.CheckOptions{Locate: locateMem, Objects: 1001})
+	})
+}
+
+func TestCompute(t *testing.T) {
+	ways(t, func(t *testing.T, h *Host) {
+		c, err := h.Compute()
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = backendtest.CheckCompute(t.Context(), c, backendtest.ComputeOptions{
+			Request: backend.ExportRequest{Token: "check", Instance: "vm\xff1", Name: "disk", Formats: []string{"qcow2", "vmdk"},
+				Staging: backend.Location{Scheme: "mem", Path: "staging/run/"}, Tags: map[string]string{"run": "1"}},
+			Open: h.Open,
+			Wait: func(context.Context) error { return nil },
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestProvider(t *testing.T) {
+	h := launch(t, options(t, "mem"))
+	if err := backendtest.CheckProvider(h, locateMem("key")); err != nil {
+		t.Error(err)
+	}
+	_, _, err := h.Open(locateMem("key"))
+	if !errors.Is(err, Closed) || backend.KindOf(err).Temporary() {
+		t.Errorf("open after close: %v", err)
+	}
+}
+
+// sharing moves the memory of every call into the arena, and looks long after the call whether it was touched.
+type sharing struct {
+	backend.Storage
+	arena *Arena
+
+	mu     sync.Mutex
+	guards [][]byte
+}
+
+const poison = 0xDB
+
+func (s *sharing) lend(p []byte, f func(shared []byte)) {
+	shared := s.arena.Buffer(max(1, len(p)))
+	if shared == nil {
+		s.release()
+		shared = s.arena.Buffer(max(1, len(p)))
+	}
+	lent := shared[:len(p)]
+	copy(lent, p)
+	f(lent)
+	copy(p, lent)
+	for i := range shared {
+		shared[i] = poison
+	}
+	s.mu.Lock()
+	s.guards = append(s.guards, shared)
+	s.mu.Unlock()
+}
+
+func (s *sharing) release() (touched int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.guards {
+		if bytes.Count(p, []byte{poison}) != len(p) {
+			touched++
+		}
+		s.arena.Release(p)
+	}
+	s.guards = nil
+	return touched
+}
+
+func (s *sharing) settle(t *testing.T) {
+	if touched := s.release(); touched > 0 {
+		t.Errorf("%d buffers were written to after their calls", touched)
+	}
+}
+
+func (s *sharing) ReadAt(ctx context.Context, obj backend.Object, p []byte, off int64) (n int, err error) {
+	s.lend(p, func(shared []byte) { n, err = s.Storage.ReadAt(ctx, obj, shared, off) })
+	return n, err
+}
+
+func (s *sharing) Put(ctx context.Context, key string, p []byte, o backend.PutOptions) (obj backend.Object, err error) {
+	s.lend(slices.Clone(p), func(shared []byte) { obj, err = s.Storage.Put(ctx, key, shared, o) })
+	return obj, err
+}
+
+func (s *sharing) UploadPart(ctx context.Context, u backend.Upload, n int, p []byte, sum backend.Checksum) (part backend.Part, err error) {
+	s.lend(slices.Clone(p), func(shared []byte) { part, err = s.Storage.UploadPart(ctx, u, n, shared, sum) })
+	return part, err
+}
+
+// TestLargeParts moves parts of every size around the borders of a message.
+func TestLargeParts(t *testing.T) {
+	ways(t, func(t *testing.T, h *Host) {
+		ctx, s := t.Context(), openMem(t, h)
+		for _, size := range []int{0, 1, inlineChunk - 1, inlineChunk, inlineChunk + 1, 2 * inlineChunk, 5*inlineChunk + 7} {
+			data := make([]byte, size)
+			backendtest.NewPattern(uint64(size)).ReadAt(data, 0)
+			buf := data
+			if h.o.Arena != nil && size > 0 {
+				buf = h.o.Arena.Buffer(size)
+				copy(buf, data)
+				defer h.o.Arena.Release(buf)
+			}
+			o, err := s.Put(ctx, "object", buf, backend.PutOptions{Checksum: backend.SumCRC32C(data)})
+			if err != nil {
+				t.Fatalf("put %d bytes: %v", size, err)
+			}
+			u, err := s.CreateUpload(ctx, "upload", backend.UploadOptions{Size: int64(size), PartSize: max(1, int64(size))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			part, err := s.UploadPart(ctx, u, 1, buf, backend.SumCRC32C(data))
+			if err != nil {
+				t.Fatalf("upload part of %d bytes: %v", size, err)
+			}
+			if _, err := s.CompleteUpload(ctx, u, []backend.Part{part}, backend.CompleteOptions{Checksum: backend.SumCRC32C(data)}); err != nil {
+				t.Fatal(err)
+			}
+			clear(buf)
+			if n, err := s.ReadAt(ctx, o, buf, 0); n != size || err != nil && !errors.Is(err, io.EOF) || size > 0 && !bytes.Equal(buf, backendData(size)) {
+				t.Errorf("read %d bytes: %d, %v", size, n, err)
+			}
+		}
+	})
+}
+
+func backendData(size int) []byte {
+	data := make([]byte, size)
+	backendtest.NewPattern(uint64(size)).ReadAt(data, 0)
+	return data
+}
