@@ -12,6 +12,7 @@ import (
 
 	"github.com/hyperexport/hyperexport/manifests"
 	"github.com/hyperexport/hyperexport/pkg/backend"
+	"github.com/hyperexport/hyperexport/pkg/transfer"
 )
 
 // Options are what Build needs besides the manifest.
@@ -97,6 +98,11 @@ func Supported(m *manifests.Manifest) error {
 		}
 		if e.KMSKey != "" {
 			list = append(list, m.ErrorAt(e.Pos, "leave it out: the bucket's own key is used", "kms_key is not supported by this release"))
+		}
+	}
+	for _, t := range m.Transfers {
+		if err := (transfer.Selection{Include: t.Include, Exclude: t.Exclude}).Validate(); err != nil {
+			list = append(list, m.ErrorAt(t.Pos, "", "transfer %q: %v", t.ID, err))
 		}
 	}
 	if len(list) > 0 {

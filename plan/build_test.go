@@ -264,6 +264,19 @@ func TestCounts(t *testing.T) {
 	}
 }
 
+// A bucket without a slash behind it means everything in it, or into it.
+func TestWholeContainer(t *testing.T) {
+	s := newScene(t)
+	s.put("oci", "a/one", "1")
+	p := blocked(t, s, "transfers:\n  t: {from: oci://a, to: dr://b}\n  u: {from: oci://a/one, to: dr://c}")
+	if all := step(t, p, "transfer.t").Transfer; !all.Tree || all.From.String() != "oci://a/" || all.To.String() != "dr://b/" || all.Found.Copy != 1 {
+		t.Errorf("%+v", all)
+	}
+	if one := step(t, p, "transfer.u").Transfer; one.Tree || one.To.String() != "dr://c/one" || one.Found.Copy != 1 {
+		t.Errorf("%+v", one)
+	}
+}
+
 // What a step before it makes is not known; what one that has nothing to do has made is.
 func TestPending(t *testing.T) {
 	s := newScene(t)

@@ -23,6 +23,7 @@ func (b *builder) transfer(ctx context.Context, t manifests.Transfer) error {
 	if err != nil {
 		return err
 	}
+	from, to = b.wholeContainer(from), b.wholeContainer(to)
 	x := &Transfer{From: from, To: to, Tree: from.IsPrefix(), Include: t.Include, Exclude: t.Exclude,
 		Existing: transfer.Existing(t.Existing), Delete: t.Delete, MaxDeletes: t.MaxDeletes, SHA256: t.Checksum == "sha256"}
 	switch {
@@ -34,9 +35,6 @@ func (b *builder) transfer(ctx context.Context, t manifests.Transfer) error {
 	step := Step{ID: id, Transfer: x}
 	for _, parent := range t.After {
 		step.Needs = append(step.Needs, b.members[parent]...)
-	}
-	if err := x.Selection().Validate(); err != nil {
-		return b.m.ErrorAt(t.Pos, "", "%v", err)
 	}
 	switch {
 	case b.pending(step):
@@ -51,6 +49,14 @@ func (b *builder) transfer(ctx context.Context, t manifests.Transfer) error {
 	}
 	b.add(id, step)
 	return nil
+}
+
+// wholeContainer puts the slash at the end of a location that names a container and no object in it.
+func (b *builder) wholeContainer(l backend.Location) backend.Location {
+	if _, key, err := b.o.Backends.Open(l); err == nil && key == "" && !l.IsPrefix() {
+		l.Path += "/"
+	}
+	return l
 }
 
 // pending reports whether a step that s needs has something to do: what s will find is then not known.

@@ -17,7 +17,7 @@ type Style struct {
 // Render writes the plan for people.
 func Render(w io.Writer, p *Plan, style Style) error {
 	r := &renderer{style: style}
-	r.line("Plan of %s, run %s%s", p.Name, p.Run, resumed(p))
+	r.line("Plan of %s%s", p.Name, resumed(p))
 	r.line("")
 	for _, s := range p.Steps {
 		r.step(s)
@@ -31,7 +31,7 @@ func Render(w io.Writer, p *Plan, style Style) error {
 
 func resumed(p *Plan) string {
 	if p.Resumes {
-		return ", which was interrupted and goes on"
+		return ": goes on with run " + p.Run + ", which was interrupted"
 	}
 	return ""
 }

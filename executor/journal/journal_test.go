@@ -272,6 +272,40 @@ func TestUnfinishedFindsAnOlderRun(t *testing.T) {
 	}
 }
 
+// Look reads what runs left, also while another process holds the lock, and finds none where none ever ran.
+func TestLook(t *testing.T) {
+	root := t.TempDir()
+	none, err := Look(root, "nightly")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ids, err := none.Runs(); err != nil || len(ids) != 0 {
+		t.Errorf("%q, %v", ids, err)
+	}
+	if _, unfinished, err := none.Unfinished(); err != nil || unfinished {
+		t.Errorf("%v, %v", unfinished, err)
+	}
+	if entries, err := os.ReadDir(root); err != nil || len(entries) != 0 {
+		t.Errorf("looking made %v, %v", entries, err)
+	}
+	s, err := Lock(root, "nightly")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	j, err := Create(s.Dir("r1"), head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if state, unfinished, err := none.Unfinished(); err != nil || !unfinished || state.Run.ID != "r1" {
+		t.Errorf("%+v, %v, %v", state.Run, unfinished, err)
+	}
+	if err := none.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCreateRefusesARunThatIsThere(t *testing.T) {
 	dir, text := written(t)
 	if _, err := Create(dir, head); !errors.Is(err, os.ErrExist) {

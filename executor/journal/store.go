@@ -44,8 +44,16 @@ func Lock(root, name string) (*Store, error) {
 	return &Store{dir: dir, lock: lock}, nil
 }
 
+// Look opens the folder of the manifest called name below root for reading, also while another process has the lock.
+func Look(root, name string) (*Store, error) { return &Store{dir: filepath.Join(root, name)}, nil }
+
 // Close gives the folder free.
-func (s *Store) Close() error { return s.lock.Close() }
+func (s *Store) Close() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
+}
 
 // Dir returns the folder of a run.
 func (s *Store) Dir(run string) string { return filepath.Join(s.dir, "runs", run) }
@@ -54,6 +62,9 @@ func (s *Store) Dir(run string) string { return filepath.Join(s.dir, "runs", run
 // head did nothing and is left out.
 func (s *Store) Runs() ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(s.dir, "runs"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
