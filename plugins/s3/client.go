@@ -54,7 +54,7 @@ func (p *Provider) send(ctx context.Context, c call) (*answer, *backend.Error) {
 		if c.xml != nil {
 			body = backend.Body(text)
 		}
-		resp, k, region, err := p.attempt(ctx, c, body)
+		resp, k, region, err := p.attempt(ctx, c, body) //nolint:bodyclose // refused closes it, or whoever called
 		body.Release()
 		if err != nil {
 			return nil, failure(ctx, c.op, c.key, err)
@@ -141,7 +141,7 @@ func (p *Provider) address(c call, region string) *url.URL {
 // regionOf is the region that requests about a bucket are signed for.
 func (p *Provider) regionOf(bucket string) string {
 	if region, ok := p.regions.Load(bucket); ok {
-		return region.(string) //nolint:errcheck,forcetypeassert // only strings are stored
+		return region.(string)
 	}
 	return p.o.region
 }

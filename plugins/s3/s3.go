@@ -34,6 +34,7 @@ type Provider struct {
 	sums    checksums
 	plain   atomic.Bool // the service refuses a condition on a delete
 
+	minPart              int64
 	copyAtOnce, copySize int64 // the most that one request copies, and the parts of more
 }
 
@@ -46,7 +47,7 @@ func New(c Config) (*Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure s3: %w", err)
 	}
-	p := &Provider{o: o, web: newWeb(o.connections, o.roots), keys: keys, copyAtOnce: copyAtOnce, copySize: copyPart}
+	p := &Provider{o: o, web: newWeb(o.connections, o.roots), keys: keys, minPart: 5 * mib, copyAtOnce: copyAtOnce, copySize: copyPart}
 	p.sums.begin(o)
 	return p, nil
 }

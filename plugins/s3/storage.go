@@ -40,7 +40,7 @@ func (b *bucket) Info() backend.Info {
 		Checksums: b.p.sums.promised(),
 		CopyFrom:  []string{b.p.o.scheme},
 		Limits: backend.Limits{
-			MinPart: 5 * mib, MaxPart: 5 * gib, MaxParts: 10_000, MaxPut: 5 * gib, MaxObject: 5 * tib,
+			MinPart: b.p.minPart, MaxPart: 5 * gib, MaxParts: 10_000, MaxPut: 5 * gib, MaxObject: 5 * tib,
 			Connections: b.p.o.connections,
 		},
 	}
