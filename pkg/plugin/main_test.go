@@ -97,12 +97,16 @@ func newArena(t testing.TB, size int64) *Arena {
 	return a
 }
 
-// inProcess is a host whose guest runs in this process: the same gRPC, without the process.
-func inProcess(t testing.TB, arena *Arena) *Host {
+// inProcess is a host whose guest runs in this process: the same gRPC, without the process. settings are names and values.
+func inProcess(t testing.TB, arena *Arena, settings ...string) *Host {
 	t.Helper()
 	s := newServer(memFactory)
 	ctx := t.Context()
-	if _, err := (backendServer{server: s}).Configure(ctx, &pb.ConfigureRequest{}); err != nil {
+	named := map[string]string{}
+	for i := 0; i < len(settings); i += 2 {
+		named[settings[i]] = settings[i+1]
+	}
+	if _, err := (backendServer{server: s}).Configure(ctx, &pb.ConfigureRequest{Settings: named}); err != nil {
 		t.Fatal(err)
 	}
 	if arena != nil {

@@ -42,6 +42,7 @@ type process struct {
 	mu    sync.Mutex
 	fault *Error // why it ended, or is to end
 	ended bool
+	given bool      // go-plugin gave it up, and says why
 	hung  sync.Once // closes stdin
 }
 
@@ -137,7 +138,7 @@ func (p *process) note(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended = true
-	if p.fault == nil {
+	if p.fault == nil && !p.given {
 		p.fault = p.host.fault(Died, why)
 	}
 }
@@ -244,8 +245,11 @@ func (p *process) Wait(context.Context) error {
 	return nil
 }
 
-// Kill kills the process.
+// Kill kills the process. It is for go-plugin, which does so when it cannot use it.
 func (p *process) Kill(context.Context) error {
+	p.mu.Lock()
+	p.given = true
+	p.mu.Unlock()
 	if p.begun() {
 		killGroup(p.cmd.Process)
 	}
