@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -110,18 +109,11 @@ func newTransport(connections int, answer time.Duration, roots *x509.CertPool) *
 // watchedConn fails a write that stands still. Reads are not its business: an idle connection reads for a long time.
 //
 // A service that refuses a request before it has read the body answers and hangs up. The write that then fails would hide
-// the answer, so that it is left to the next read to tell what has become of the connection: the answer, or that there is
-// none. Only a write that follows another one counts; where the first fails, the connection was closed while it was idle.
+// the answer, so that it counts as done, and the next read tells what has become of the connection: it brings the answer, or
+// the news that there is none.
 type watchedConn struct {
 	net.Conn
-	limit   time.Duration
-	writing atomic.Bool // there was a write since the last read
-}
-
-func (c *watchedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.writing.Store(false)
-	return n, err
+	limit time.Duration
 }
 
 func (c *watchedConn) Write(p []byte) (int, error) {
@@ -129,9 +121,7 @@ func (c *watchedConn) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := c.Conn.Write(p)
-	if err == nil {
-		c.writing.Store(true)
-	} else if c.writing.Load() && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)) {
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		return len(p), nil
 	}
 	return n, err
