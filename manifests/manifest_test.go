@@ -105,10 +105,10 @@ func TestComplete(t *testing.T) {
 		t.Fatalf("exports: %+v", m.Exports)
 	}
 	web := m.Exports[1]
-	if web.Select == nil || web.Select.Expect != (Expect{1, 40}) || !web.Select.Recursive || web.Verify != "structure" || web.Timeout != 6*time.Hour {
+	if web.Select == nil || web.Select.Expect != (Expect{1, 40}) || !web.Select.Recursive || web.Verify != "checksum" || web.Timeout != 6*time.Hour {
 		t.Errorf("web: %+v", web)
 	}
-	if db := m.Exports[0]; db.Stop != "soft" || db.Verify != "structure" || db.Select.Recursive || db.Select.Expect != (Expect{1, 4}) {
+	if db := m.Exports[0]; db.Stop != "never" || db.Timeout != 6*time.Hour || db.Select.Recursive || db.Select.Expect != (Expect{1, 4}) {
 		t.Errorf("db, merged: %+v %+v", db, db.Select)
 	}
 	if got := web.To[0].String(); got != "dr://other/web/${instance.name}/${run.date}/" {

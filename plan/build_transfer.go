@@ -82,7 +82,11 @@ func (b *builder) countTree(ctx context.Context, s *Step) error {
 	}
 	sources, refused := int64(0), int64(0)
 	for d, err := range transfer.Compare(ctx, from, to, t.Selection()) {
-		if isNotFound(err) {
+		if unusable(err) && b.isObject(ctx, t.From) {
+			b.judgeTree(s, 0, 0, true)
+			return nil
+		}
+		if unusable(err) {
 			return b.missing(s, err)
 		}
 		if err != nil {
@@ -215,7 +219,9 @@ func (b *builder) mustExist(ctx context.Context, s *Step, at backend.Location) e
 	}
 	for _, err := range storage.List(ctx, key) {
 		switch {
-		case isNotFound(err):
+		case isNotFound(err) && storage.Info().Can.MakesContainer:
+			return nil
+		case unusable(err):
 			return b.missing(s, err)
 		case err == nil, errors.Is(err, backend.Forbidden), errors.Is(err, backend.Unsupported):
 			return nil // who may not list may still write
@@ -224,6 +230,9 @@ func (b *builder) mustExist(ctx context.Context, s *Step, at backend.Location) e
 	}
 	return nil
 }
+
+// unusable reports whether err says that a container is not there, or is no container.
+func unusable(err error) bool { return isNotFound(err) || errors.Is(err, backend.Invalid) }
 
 // missing blocks a transfer whose source, or whose destination's container, is not there.
 func (b *builder) missing(s *Step, err error) error {

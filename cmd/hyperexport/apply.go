@@ -53,7 +53,7 @@ func (c *applyCmd) Run(a *app) error {
 	if c.Parallel != nil {
 		m.Limits.Parallel = *c.Parallel
 	}
-	s, err := a.openSession(m, c.State)
+	s, err := a.openSession(m, c.State, journal.Lock)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (c *cleanCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.openSession(m, c.State)
+	s, err := a.openSession(m, c.State, journal.Lock)
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func TestDocuments(t *testing.T) {
 			begin = ""
 		}
 		script := begin + "exec bash -eu session.sh\nmask stdout out\nmask stderr err\nprinted printed out err\n-- printed --\n" + masked(printed.String()) +
-			"-- session.sh --\n" + strings.ReplaceAll(session.String(), "127.0.0.1:8443", freeAddress(t)) + files.String()
+			"-- session.sh --\n" + endsAll + strings.ReplaceAll(session.String(), "127.0.0.1:8443", freeAddress(t)) + files.String()
 		name := strings.TrimSuffix(filepath.Base(file), ".md") + ".txt"
 		if err := os.WriteFile(filepath.Join(scripts, name), []byte(script), 0o600); err != nil {
 			t.Fatal(err)
@@ -102,6 +102,9 @@ func TestDocuments(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{Dir: scripts, Setup: setUp, Cmds: scriptCommands()})
 }
+
+// endsAll lets a session that fails end what it has started: the test waits for all who hold its output.
+const endsAll = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
 
 func cannotRun(block string, used map[string]bool) (found bool) {
 	for line := range strings.Lines(block) {

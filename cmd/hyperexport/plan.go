@@ -1,6 +1,9 @@
 package main
 
-import "github.com/hyperexport/hyperexport/plan"
+import (
+	"github.com/hyperexport/hyperexport/executor/journal"
+	"github.com/hyperexport/hyperexport/plan"
+)
 
 type planCmd struct {
 	manifestFlags
@@ -22,7 +25,7 @@ func (c *planCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.openSession(m, c.State)
+	s, err := a.openSession(m, c.State, journal.Look)
 	if err != nil {
 		return err
 	}

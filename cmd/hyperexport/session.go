@@ -27,13 +27,13 @@ type session struct {
 const runtimeMemory = 64 << 20
 
 // openSession takes the lock of the manifest's runs, finds the run to continue or names a new one, and configures the
-// backends.
-func (a *app) openSession(m *manifests.Manifest, state string) (*session, error) {
+// backends. A session that only looks takes no lock, so that it can be had while a run is under way.
+func (a *app) openSession(m *manifests.Manifest, state string, open func(root, name string) (*journal.Store, error)) (*session, error) {
 	root, err := a.stateRoot(state)
 	if err != nil {
 		return nil, err
 	}
-	store, err := journal.Lock(root, m.Name)
+	store, err := open(root, m.Name)
 	if errors.Is(err, journal.ErrLocked) {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ func suite(t *testing.T, p backend.Provider, root backend.Location, objects int)
 		for _, op := range settled {
 			shaky.Rules = append(shaky.Rules, backendtest.Rule{Op: op, Every: 3, Err: backend.Timeout, After: true})
 		}
-		return wrap.Retry(shaky, wrap.Policy{Attempts: 8, First: time.Microsecond, Max: time.Millisecond})
+		return wrap.Retry(shaky, wrap.Policy{Attempts: 100, First: time.Microsecond, Max: time.Millisecond})
 	}, backendtest.CheckOptions{
 		Locate:  func(key string) backend.Location { return root.Join(key) },
 		Objects: objects,

@@ -59,8 +59,8 @@ type Sink interface {
 
 // Catalog is the listing and housekeeping side of a Storage.
 type Catalog interface {
-	// List yields the objects whose keys begin with prefix in ascending byte order of keys, each at most once. It ends
-	// after the first error and holds at most a few pages in memory.
+	// List yields the objects whose keys begin with prefix in ascending byte order of keys, each at most once. A container
+	// that does not exist is NotFound. It ends after the first error and holds at most a few pages in memory.
 	List(ctx context.Context, prefix string) iter.Seq2[Object, error]
 	// ListUploads yields the multipart uploads under prefix that were neither completed nor aborted.
 	ListUploads(ctx context.Context, prefix string) iter.Seq2[Upload, error]
@@ -95,6 +95,7 @@ type Capabilities struct {
 	Holes            bool // long runs of zero bytes take no room
 	Strays           bool // a killed Put or Copy can leave something, and ListUploads yields it
 	ModTime          bool // keeps the ModTime that an object is written with
+	MakesContainer   bool // the first write makes a container that does not exist
 }
 
 // Limits are sizes in bytes; zero means none.
@@ -104,7 +105,8 @@ type Limits struct {
 	MaxParts    int
 	MaxPut      int64
 	MaxObject   int64
-	Connections int // requests at once that make sense; zero lets the caller choose
+	MinCopy     int64 // Copy is slower than moving the bytes for objects smaller than this
+	Connections int   // requests at once that make sense; zero lets the caller choose
 }
 
 // Object is one object as Stat, List and the writing methods describe it.

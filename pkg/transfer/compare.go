@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -73,6 +74,9 @@ type Difference struct {
 func Compare(ctx context.Context, from, to Ref, s Selection) iter.Seq2[Difference, error] {
 	return func(yield func(Difference, error) bool) {
 		source, dest := newCursor(ctx, from, s), newCursor(ctx, to, s)
+		if errors.Is(dest.err, backend.NotFound) && to.Storage.Info().Can.MakesContainer {
+			dest.err = nil
+		}
 		defer source.stop()
 		defer dest.stop()
 		for {

@@ -146,7 +146,7 @@ func (e *Engine) source(ctx context.Context, from Ref, o CopyOptions) (backend.O
 
 // copyObject chooses among the three ways: the destination copies by itself, one request, or parts.
 func (e *Engine) copyObject(ctx context.Context, from, to Ref, src backend.Object, info backend.Info, o CopyOptions) (Result, error) {
-	if canCopyServerSide(from, to, info) && !o.SHA256 && o.Resume == nil {
+	if canCopyServerSide(from, to, info) && src.Size >= info.Limits.MinCopy && !o.SHA256 && o.Resume == nil {
 		res, err := e.serverSide(ctx, from, to, src, o)
 		if backend.KindOf(err) != backend.Unsupported {
 			return res, err

@@ -18,7 +18,7 @@ import (
 // are listed, and symbolic links to those in the container; links to directories are not followed, so that nothing is
 // listed twice and no circle is walked. What is removed while it walks is left out.
 //
-// A container that does not exist lists as empty, because the first write will make it; one that is a file is NotFound.
+// A container that does not exist is NotFound, one that is a file Invalid.
 func (s *storage) List(ctx context.Context, prefix string) iter.Seq2[backend.Object, error] {
 	return func(yield func(backend.Object, error) bool) {
 		err := s.walk(ctx, prefix, false, func(top, dir *os.Root, at string, e entry) error {
@@ -37,7 +37,7 @@ func (s *storage) List(ctx context.Context, prefix string) iter.Seq2[backend.Obj
 	}
 }
 
-// ListUploads finds the lists of parts. It also yields what a killed Put, Copy or CreateUpload left: a temporary file that
+// ListUploads finds the lists of parts; in a container that does not exist there are none. It also yields what a killed Put, Copy or CreateUpload left: a temporary file that
 // no list belongs to and nobody writes, under its own name, which AbortUpload takes as Key. A CompleteUpload that was killed
 // after it made the object visible may have left its list: it is yielded too, and AbortUpload does not touch the object.
 func (s *storage) ListUploads(ctx context.Context, prefix string) iter.Seq2[backend.Upload, error] {
@@ -131,8 +131,11 @@ func (s *storage) walk(ctx context.Context, prefix string, own bool, v visit) er
 		return err
 	}
 	top, err := s.open()
-	if errors.Is(err, fs.ErrNotExist) {
+	if own && errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if kindOf(err) == backend.NotFound && !errors.Is(err, fs.ErrNotExist) {
+		return because(backend.Invalid, "it is not a directory: %w", err)
 	}
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ func (s *storage) Info() backend.Info {
 		Can: backend.Capabilities{
 			Write: true, List: true, ListParts: true, ListUploads: true, Delete: true,
 			PutIfAbsent: true, CompleteIfAbsent: true, IfVersion: true,
-			Holes: keepsHoles, Strays: true, ModTime: true,
+			Holes: keepsHoles, Strays: true, ModTime: true, MakesContainer: true,
 		},
 		Checksums: []backend.Algorithm{backend.CRC32C},
 		CopyFrom:  []string{"file"},

@@ -24,6 +24,9 @@ const mtimeKey = "hyperexport-mtime"
 
 const gib = 1 << 30
 
+// minCopy is the size from which on a copy by the service pays: it takes a work request that is looked at every few seconds.
+const minCopy = 64 << 20
+
 // bucket is a backend.Storage. An object's Version is its ETag.
 type bucket struct {
 	backend.Unimplemented
@@ -44,7 +47,7 @@ func (b *bucket) Info() backend.Info {
 		Checksums: []backend.Algorithm{backend.CRC32C},
 		CopyFrom:  []string{b.p.scheme},
 		Limits: backend.Limits{
-			MaxPart: 50 * gib, MaxParts: 10_000, MaxPut: 50 * gib, MaxObject: 10 << 10 * gib,
+			MaxPart: 50 * gib, MaxParts: 10_000, MaxPut: 50 * gib, MaxObject: 10 << 10 * gib, MinCopy: minCopy,
 			Connections: b.p.connections,
 		},
 	}
