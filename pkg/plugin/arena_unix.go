@@ -35,7 +35,7 @@ func unlinkedFile(size int64) (*os.File, error) {
 		err = file.Truncate(size)
 	}
 	if err != nil {
-		file.Close() //nolint:errcheck,gosec // nothing was written
+		file.Close() //nolint:errcheck // nothing was written
 		return nil, err
 	}
 	return file, nil

@@ -55,7 +55,7 @@ func (h *Host) do(ctx context.Context, c call, f func(ctx context.Context, g *gu
 	defer cancel()
 	detached = metadata.AppendToOutgoingContext(detached, callHeader, strconv.FormatUint(number, 10))
 	answered, settled := make(chan struct{}), make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(ctx, func() { //nolint:contextcheck // it runs when ctx has ended
 		defer close(settled)
 		g.end(number, answered, h.o.Timeouts.Cancel)
 	})

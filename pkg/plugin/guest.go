@@ -63,7 +63,7 @@ func (h *Host) start(ctx context.Context) (*guest, error) {
 		err = ctx.Err()
 	}
 	if err == nil {
-		go g.watch()
+		go g.watch() //nolint:contextcheck // ctx is that of the start
 		return g, nil
 	}
 	err = g.startFailure(ctx, "configure", err)
@@ -166,7 +166,7 @@ func (g *guest) watch() {
 // release gives back what is left of a guest whose process is gone.
 func (g *guest) release() {
 	g.client.Kill()
-	os.RemoveAll(g.process.socketDir) //nolint:errcheck,gosec // an empty folder in the temporary directory
+	os.RemoveAll(g.process.socketDir) //nolint:errcheck // an empty folder in the temporary directory
 	close(g.gone)
 }
 

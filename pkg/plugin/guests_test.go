@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -21,6 +20,9 @@ import (
 	"github.com/hyperexport/hyperexport/pkg/backend"
 	pb "github.com/hyperexport/hyperexport/pkg/plugin/proto/v1"
 )
+
+// The standard files of the process, whatever go-plugin puts in their place.
+var rawStdout, rawStderr = os.Stdout, os.Stderr
 
 // guestMain is the main function of the guest of that kind.
 func guestMain(kind string) {
@@ -181,15 +183,15 @@ func (m *mischievous) Stat(ctx context.Context, key string) (backend.Object, err
 		for i := range 20000 {
 			fmt.Println("out", i, strings.Repeat("o", 50))
 			fmt.Fprintln(os.Stderr, "err", i, strings.Repeat("e", 50))
-			syscall.Write(1, []byte("raw out\n"))
-			syscall.Write(2, []byte("raw err\n"))
+			rawStdout.WriteString("raw out\n")
+			rawStderr.WriteString("raw err\n")
 		}
-		syscall.Write(2, []byte(strings.Repeat("long", 100_000)))
+		rawStderr.WriteString(strings.Repeat("long", 100_000))
 	case "blab":
 		secret := m.config.Secrets["key"]
 		fmt.Println("the key is", secret)
 		fmt.Fprintln(os.Stderr, strings.Repeat("x", maxLine-10)+secret+strings.Repeat("y", maxLine))
-		syscall.Write(2, []byte("raw "+secret+"\n"))
+		rawStderr.WriteString("raw " + secret + "\n")
 		return backend.Object{}, &backend.Error{Op: "stat", Key: key, Kind: backend.Forbidden, Err: errors.New("denied for " + secret)}
 	case "exit":
 		os.Exit(7)

@@ -65,7 +65,7 @@ type Host struct {
 	o       Options
 	mask    *masker
 	program *program
-	base    context.Context //nolint:containedctx // ends with Close
+	base    context.Context // ends with Close
 	stop    context.CancelFunc
 
 	description backend.Description
@@ -189,7 +189,7 @@ func (h *Host) acquire(ctx context.Context, op, key string) (*guest, error) {
 		}
 		s = &starting{done: make(chan struct{})}
 		h.starting = s
-		go h.restart(s, h.current)
+		go h.restart(s, h.current) //nolint:contextcheck // ctx is that of one call, others wait as well
 	}
 	h.mu.Unlock()
 	select {

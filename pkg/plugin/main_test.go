@@ -61,7 +61,12 @@ func options(t testing.TB, kind string) Options {
 	}
 	return Options{
 		Name: kind, Command: []string{self, "guest", kind},
-		Log:    func(line string) { t.Logf("%s: %s", kind, line) },
+		Log: func(line string) {
+			if t.Logf("%s: %s", kind, line); strings.Contains(line, "DATA RACE") {
+				t.Error("the guest has a data race")
+			}
+		},
+		Env:    []string{"GORACE=atexit_sleep_ms=0"}, // or each guest takes a second to end
 		Config: Config{Settings: map[string]string{}, Secrets: map[string]string{"key": canary}},
 	}
 }

@@ -121,7 +121,7 @@ func (p *process) run(begun chan<- error, outer standard) {
 	timer.Stop()
 	outer.closeOutput()
 	p.hangUp()
-	p.answer.Close() //nolint:errcheck,gosec // never fails
+	p.answer.Close() //nolint:errcheck // never fails
 	close(p.done)
 }
 
@@ -151,7 +151,7 @@ func (p *process) end(reason Reason, why error) {
 	}
 	p.ended = true
 	p.mu.Unlock()
-	p.answer.CloseWithError(p.failure()) //nolint:errcheck,gosec // never fails
+	p.answer.CloseWithError(p.failure())
 	select {
 	case <-p.exited:
 	case <-p.started:
@@ -162,7 +162,7 @@ func (p *process) end(reason Reason, why error) {
 
 // hangUp tells the guest to exit.
 func (p *process) hangUp() {
-	p.hung.Do(func() { p.stdin.Close() }) //nolint:errcheck,gosec // nothing was written
+	p.hung.Do(func() { p.stdin.Close() }) //nolint:errcheck // nothing was written
 }
 
 // failure returns why the process ended or is to end, nil while it is fine.
@@ -295,7 +295,7 @@ func pipes() (inner, outer standard, err error) {
 		r, w, err := os.Pipe()
 		if err != nil {
 			for _, f := range files {
-				f.Close() //nolint:errcheck,gosec // nothing was written
+				f.Close() //nolint:errcheck // nothing was written
 			}
 			return inner, outer, err
 		}
@@ -305,11 +305,11 @@ func pipes() (inner, outer standard, err error) {
 }
 
 func (s standard) close() {
-	s.in.Close() //nolint:errcheck,gosec // nothing was written
+	s.in.Close() //nolint:errcheck // nothing was written
 	s.closeOutput()
 }
 
 func (s standard) closeOutput() {
-	s.out.Close() //nolint:errcheck,gosec // read
-	s.err.Close() //nolint:errcheck,gosec // read
+	s.out.Close() //nolint:errcheck // read
+	s.err.Close() //nolint:errcheck // read
 }

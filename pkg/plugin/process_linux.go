@@ -21,7 +21,7 @@ const beyondInherited = 64
 // a copy is needed.
 func executeOpened(file *os.File) (*program, error) {
 	if isScript(file) {
-		return nil, nil //nolint:nilnil // as documented
+		return nil, nil
 	}
 	fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, beyondInherited)
 	if err != nil {

@@ -40,7 +40,7 @@ func openProgram(path, digest string) (_ *program, err error) {
 	}
 	defer func() {
 		if err != nil {
-			file.Close()
+			err = errors.Join(err, file.Close())
 		}
 	}()
 	hash := sha256.New()

@@ -29,6 +29,11 @@ const closeProvider = 2 * time.Second
 //	func main() { plugin.Serve(newProvider) }
 func Serve(factory Factory) {
 	g := newServer(factory)
+	stdout, stderr := os.Stdout, os.Stderr //nolint:forbidigo // the main function of a guest
+	g.configuring = func() {
+		// go-plugin has put pipes of its own in their place, from which the last words of a process are lost.
+		os.Stdout, os.Stderr = stdout, stderr //nolint:forbidigo // as above
+	}
 	goplugin.Serve(&goplugin.ServeConfig{
 		HandshakeConfig:  handshake(),
 		VersionedPlugins: map[int]goplugin.PluginSet{Version: {service: &link{register: g.register}}},
@@ -43,8 +48,9 @@ func Serve(factory Factory) {
 
 // server is the guest's side: what a process has one of.
 type server struct {
-	factory Factory
-	once    sync.Once // closes the provider
+	factory     Factory
+	configuring func()    // called before the factory; may be nil
+	once        sync.Once // closes the provider
 
 	mu       sync.Mutex
 	provider backend.Provider
@@ -82,7 +88,7 @@ func (s *server) exit() {
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
-		s.close() //nolint:errcheck,gosec // nobody is left to tell
+		s.close() //nolint:errcheck // nobody is left to tell
 	}()
 	select {
 	case <-closed:
@@ -122,7 +128,7 @@ func (s *server) stream(srv any, stream grpc.ServerStream, i *grpc.StreamServerI
 
 type cancelable struct {
 	grpc.ServerStream
-	ctx context.Context //nolint:containedctx // what a gRPC stream is made of
+	ctx context.Context
 }
 
 func (c *cancelable) Context() context.Context { return c.ctx }
@@ -176,6 +182,9 @@ func (s backendServer) Configure(ctx context.Context, r *pb.ConfigureRequest) (*
 		if arena, err = mapInherited(uintptr(a.GetFd()), a.GetSize()); err != nil {
 			return nil, &backend.Error{Op: "map the shared memory", Kind: backend.Unsupported, Err: err}
 		}
+	}
+	if s.configuring != nil {
+		s.configuring()
 	}
 	// The provider lives longer than this call.
 	p, err := s.factory(context.WithoutCancel(ctx), Config{Settings: r.GetSettings(), Secrets: r.GetSecrets()})

@@ -186,7 +186,9 @@ func TestHalfClosingGuest(t *testing.T) {
 }
 
 func TestGiantMessage(t *testing.T) {
-	s := openMem(t, launch(t, options(t, "giant")))
+	o := options(t, "giant")
+	o.Timeouts.Close = 100 * time.Millisecond // it does not look whether its host is there
+	s := openMem(t, launch(t, o))
 	_, err := s.Stat(t.Context(), "key")
 	if !errors.Is(err, backend.Unavailable) || !strings.Contains(err.Error(), "too long") {
 		t.Errorf("got %v", err)
@@ -332,5 +334,39 @@ func TestNothingLeaks(t *testing.T) {
 	eventually(t, 5*time.Second, "all files are closed", func() bool { return files() <= filesBefore })
 	if now := sockets(); now > socketsBefore {
 		t.Errorf("%d folders of sockets, before there were %d", now, socketsBefore)
+	}
+}
+
+// TestSecrets looks for the secret wherever a guest could leave it.
+func TestSecrets(t *testing.T) {
+	var log logged
+	o := options(t, "mem")
+	o.Log = log.add
+	o.Env = append(o.Env, "LANG=C")
+	o.Config.Settings["mischief"] = "blab"
+	t.Setenv("HOST_SECRET", canary)
+	h := launch(t, o)
+	s := openMem(t, h)
+	_, err := s.Stat(t.Context(), "key")
+	if !errors.Is(err, backend.Forbidden) || !strings.Contains(err.Error(), "denied for ***") {
+		t.Errorf("got %v", err)
+	}
+	pid := h.current.process.ID()
+	for _, name := range []string{"cmdline", "environ"} {
+		content, err := os.ReadFile("/proc/" + pid + "/" + name)
+		if err != nil || strings.Contains(string(content), "canary") {
+			t.Errorf("%s of the guest has the secret, or cannot be read: %v", name, err)
+		}
+		if name == "environ" && (!strings.Contains(string(content), "LANG=C") || strings.Contains(string(content), "HOST_SECRET")) {
+			t.Errorf("the guest has the environment %q", content)
+		}
+	}
+	h.Close()
+	text := log.text()
+	if !strings.Contains(text, "the key is ***") || !strings.Contains(text, "raw ***") {
+		t.Errorf("the log lacks what the guest printed: %s", text)
+	}
+	if i := strings.Index(text, canary[:5]); i >= 0 {
+		t.Errorf("the log has a part of the secret: %q", text[max(0, i-20):i+len(canary)])
 	}
 }
