@@ -40,9 +40,11 @@ tidy:
 	$(GO) mod tidy -diff
 
 fresh:
+	@scripts/need.sh go git protoc
 	scripts/fresh.sh
 
 generate: ## write the generated files anew
+	@scripts/need.sh go protoc
 	$(GO) generate ./...
 
 bench: ## measure the transfer engine

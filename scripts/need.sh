@@ -6,6 +6,7 @@ set -eu
 package_of() {
 	case $1 in
 	qemu-img) echo qemu-utils ;;
+	protoc) echo protobuf-compiler ;;
 	cc) echo gcc ;;
 	*) echo "$1" ;;
 	esac
@@ -15,6 +16,7 @@ hint() {
 	case $1 in
 	go) echo "install Go 1.26 or later: https://go.dev/dl" ;;
 	qemu-img) echo "apt install qemu-utils, dnf install qemu-img or brew install qemu" ;;
+	protoc) echo "apt install protobuf-compiler, dnf install protobuf-compiler or brew install protobuf" ;;
 	cc) echo "a C compiler for the race detector: apt install gcc libc6-dev, or set CC" ;;
 	*) echo "install $1" ;;
 	esac

@@ -56,7 +56,9 @@ var places = map[string]place{
 // owners lists the large dependencies and the only folders that may know them.
 var owners = map[string][]string{
 	"github.com/alecthomas/kong":     {"cmd"},
+	"github.com/hashicorp/go-hclog":  {"pkg/plugin"},
 	"github.com/hashicorp/go-plugin": {"pkg/plugin"},
+	"github.com/minio/minio-go":      {"plugins/s3"},
 	"github.com/oracle/oci-go-sdk":   {"plugins/oci"},
 	"github.com/schollz/progressbar": {"pkg/event/sink"},
 	"google.golang.org/grpc":         {"pkg/plugin"},

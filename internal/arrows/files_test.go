@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,7 +35,10 @@ func TestFilesAreShort(t *testing.T) {
 
 func TestPackageVariablesNeverChange(t *testing.T) {
 	for folder, files := range parsed(t) {
-		for _, write := range globalWrites(files.set, files.product) {
+		handWritten := slices.DeleteFunc(slices.Clone(files.product), func(file *ast.File) bool {
+			return generated.Match(read(t, files.set.Position(file.Package).Filename))
+		})
+		for _, write := range globalWrites(files.set, handWritten) {
 			t.Errorf("%s changes a package variable at %s: hand the value down instead", folder, write)
 		}
 	}
