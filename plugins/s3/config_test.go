@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -176,7 +175,7 @@ func TestOpen(t *testing.T) {
 // TestInstanceRole speaks with a metadata service: it is asked with a token, once while keys are in force.
 func TestInstanceRole(t *testing.T) {
 	asked := map[string]int{}
-	expires := time.Now().Add(time.Hour)
+	expires := time.Now().Add(time.Hour).Truncate(time.Second)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked[r.Method+" "+r.URL.Path]++
 		switch {
@@ -187,7 +186,7 @@ func TestInstanceRole(t *testing.T) {
 		case r.URL.Path == "/latest/meta-data/iam/security-credentials/":
 			fmt.Fprint(w, "exporter\n")
 		default:
-			json.NewEncoder(w).Encode(map[string]any{"Code": "Success", "AccessKeyId": "ASIAROLE", "SecretAccessKey": "s", "Token": "t", "Expiration": expires})
+			fmt.Fprintf(w, `{"Code": "Success", "AccessKeyId": "ASIAROLE", "SecretAccessKey": "s", "Token": "t", "Expiration": %q}`, expires.Format(time.RFC3339))
 		}
 	}))
 	defer server.Close()

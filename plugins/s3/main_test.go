@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
+	"github.com/hyperexport/hyperexport/pkg/backend/backendtest"
 )
 
 // gateway is the versitygw of all tests: a real server, over a folder.
@@ -158,4 +159,13 @@ func storage(t testing.TB, p *Provider, bucket string) backend.Storage {
 		t.Fatal(key, err)
 	}
 	return s
+}
+
+// content returns bytes that differ from place to place; those of a shorter length are the beginning of those of a longer.
+func content(n int) []byte {
+	p := make([]byte, n)
+	if _, err := backendtest.NewPattern(7).ReadAt(p, 0); err != nil {
+		panic(err)
+	}
+	return p
 }

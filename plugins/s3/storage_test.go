@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
-	"github.com/hyperexport/hyperexport/pkg/backend/backendtest"
 )
 
 const testPart = strictMinPart
@@ -21,8 +20,7 @@ const testPart = strictMinPart
 // upload begins an upload of two parts and sends them.
 func upload(t *testing.T, s backend.Storage, key string) (backend.Upload, []backend.Part, backend.Checksum) {
 	t.Helper()
-	data := make([]byte, testPart+100)
-	backendtest.NewPattern(7).ReadAt(data, 0)
+	data := content(testPart + 100)
 	u, err := s.CreateUpload(t.Context(), key, backend.UploadOptions{Size: int64(len(data)), PartSize: testPart})
 	if err != nil {
 		t.Fatal(err)
@@ -151,8 +149,7 @@ func TestLostAnswers(t *testing.T) {
 		_, s := service.open(t, nil)
 		u, parts, sum := upload(t, s, "object")
 		service.after = lose(isPut)
-		data := make([]byte, testPart)
-		backendtest.NewPattern(7).ReadAt(data, 0)
+		data := content(testPart)
 		if _, err := s.UploadPart(t.Context(), u, 1, data, backend.SumCRC32C(data)); !errors.Is(err, backend.Offline) {
 			t.Fatalf("%v", err)
 		}
@@ -281,8 +278,7 @@ func TestLargeCopyAtGateway(t *testing.T) {
 // copyLarge copies "from" to "to" if that is absent.
 func copyLarge(t *testing.T, s backend.Storage, bucket string, size int) (src, obj backend.Object, err error) {
 	t.Helper()
-	data := make([]byte, size)
-	backendtest.NewPattern(3).ReadAt(data, 0)
+	data := content(size)
 	src, err = s.Put(t.Context(), "from", data, backend.PutOptions{Meta: map[string]string{"a": "b"}})
 	if err != nil {
 		t.Fatal(err)
