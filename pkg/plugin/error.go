@@ -71,7 +71,7 @@ func (e *Error) Is(target error) bool {
 	return ok && r == e.Reason
 }
 
-// maxMessage is how much of an error's text crosses, in bytes.
+// maxErrorText is how much of an error's text crosses, in bytes.
 const maxErrorText = 8 << 10
 
 // wireError makes the message of an error. op is used where the error does not name its own.
@@ -114,13 +114,13 @@ func statusOf(op string, err error) error {
 
 // errorFrom makes the error of a message.
 func errorFrom(w *pb.Error, mask *masker) *backend.Error {
-	e := &backend.Error{Op: w.GetOp(), Key: string(w.GetKey()), Kind: backend.Kind(w.GetKind()),
+	e := &backend.Error{Op: mask.line(w.GetOp()), Key: string(w.GetKey()), Kind: backend.Kind(w.GetKind()),
 		RetryAfter: max(0, time.Duration(w.GetRetryAfter())), RequestID: w.GetRequestId()}
 	if e.Op == "" {
 		e.Op = "call"
 	}
 	if w.GetMessage() != "" {
-		e.Err = errors.New(mask.line(w.GetMessage()))
+		e.Err = errors.New(mask.part(w.GetMessage(), len(w.GetMessage()) >= maxErrorText))
 	}
 	return e
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
 	pb "github.com/hyperexport/hyperexport/pkg/plugin/proto/v1"
+	"github.com/hyperexport/hyperexport/plugins/local"
 )
 
 // The standard files of the process, whatever go-plugin puts in their place.
@@ -29,6 +30,8 @@ func guestMain(kind string) {
 	switch kind {
 	case "mem":
 		Serve(memFactory)
+	case "local":
+		Serve(func(context.Context, Config) (backend.Provider, error) { return local.New(local.Options{}), nil })
 	case "host":
 		hostMain()
 	case "giant":

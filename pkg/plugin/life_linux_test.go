@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -19,6 +20,8 @@ import (
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
 )
+
+var kills = flag.Int("kills", 20, "how often the tests kill a guest in the middle of its work")
 
 // alive reports whether there is a process that is no zombie.
 func alive(t testing.TB, pid string) bool {
@@ -56,7 +59,6 @@ func again(t testing.TB, f func() error) error {
 // TestKillUnderLoad kills guests at random moments of reads and writes in shared memory. Every call ends, with the right
 // bytes or with Unavailable, and nothing writes to a buffer that was given back.
 func TestKillUnderLoad(t *testing.T) {
-	kills := 20
 	o := options(t, "mem")
 	o.Arena, o.Restarts = newArena(t, 64<<20), 1000
 	h := launch(t, o)
@@ -82,7 +84,7 @@ func TestKillUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	for range kills {
+	for range *kills / 2 {
 		if err := again(t, func() error { _, err := s.Stat(ctx, "nothing"); return err }); !errors.Is(err, backend.NotFound) {
 			t.Fatal(err)
 		}

@@ -57,6 +57,15 @@ func newMasker(values []string) *masker {
 
 func (m *masker) line(s string) string { return m.replace.Replace(s) }
 
+// part masks text that may have been cut: its end is dropped then, as far as it may be a part of a secret.
+func (m *masker) part(s string, wasCut bool) string {
+	s = m.line(s)
+	if wasCut {
+		s = s[:max(0, len(s)-m.longest)]
+	}
+	return s
+}
+
 // lineLog makes lines of what a guest prints, masks them and hands them on. A guest that prints without end is not slowed
 // down: lines beyond the rate are counted and dropped. It is safe for concurrent use.
 type lineLog struct {
@@ -74,13 +83,9 @@ func newLineLog(mask *masker, emit func(string)) *lineLog {
 	return &lineLog{mask: mask, emit: emit, tokens: linesBurst, last: time.Now()}
 }
 
-// line hands on one line. Of one that was cut the end is dropped, as far as it may be a part of a secret.
+// line hands on one line.
 func (l *lineLog) line(s string, wasCut bool) {
-	s = l.mask.line(s)
-	if wasCut {
-		s = s[:max(0, len(s)-l.mask.longest)]
-	}
-	s = cut(strings.TrimRight(s, "\r\n"), maxLine)
+	s = cut(strings.TrimRight(l.mask.part(s, wasCut), "\r\n"), maxLine)
 	dropped, pass := l.admit(s)
 	if !pass || l.emit == nil {
 		return

@@ -71,8 +71,8 @@ func (c Config) notText() string {
 
 const (
 	callHeader  = "hyperexport-call"
-	maxMessage  = 32 << 20 // bytes of one message, both ways
-	inlineChunk = 1 << 20  // bytes of an object in one message
+	maxMessage  = 32 << 20      // bytes of one message, both ways
+	inlineChunk = 1<<20 - 4<<10 // bytes of an object in one message: with the rest of it, it fits into 1 MiB
 	service     = "backend"
 )
 

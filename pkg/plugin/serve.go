@@ -51,6 +51,7 @@ type server struct {
 	factory     Factory
 	configuring func()    // called before the factory; may be nil
 	once        sync.Once // closes the provider
+	buffers     buffers
 
 	mu       sync.Mutex
 	provider backend.Provider

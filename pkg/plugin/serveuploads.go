@@ -46,7 +46,8 @@ func (s storageServer) uploadPart(ctx context.Context, r *pb.UploadPartRequest, 
 }
 
 func (s storageServer) UploadPartStream(stream grpc.ClientStreamingServer[pb.UploadPartRequest, pb.UploadPartResponse]) error {
-	first, p, err := gather("upload part", stream.Recv)
+	first, p, err := gather("upload part", &s.buffers, stream.Recv)
+	defer s.buffers.put(p)
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,9 @@ func TestStorage(t *testing.T) {
 			t.Cleanup(func() { shared.settle(t) })
 			return shared
 		}, backendtest.CheckOptions{Locate: locateMem, Objects: objects})
+		if len(h.restarts) > 0 {
+			t.Errorf("the guest was started again %d times: calls whose context ends must not kill it", len(h.restarts))
+		}
 	})
 }
 
