@@ -55,16 +55,18 @@ func (p *Provider) send(ctx context.Context, c call) (*answer, *backend.Error) {
 			body = backend.Body(text)
 		}
 		resp, k, region, err := p.attempt(ctx, c, body) //nolint:bodyclose // refused closes it, or whoever called
-		body.Release()
 		if err != nil {
+			body.Release()
 			return nil, failure(ctx, c.op, c.key, err)
 		}
 		a := &answer{Response: resp, request: requestID(resp.Header)}
 		if resp.StatusCode >= 200 && resp.StatusCode < 300 {
+			body.Release()
 			p.works(c.bucket)
 			return a, nil
 		}
 		e := p.refused(ctx, c, a, region)
+		body.Release() // not before: a body that ends while it is sent ends the connection, and the answer with it
 		if first && (p.learnRegion(c.bucket, region, e) || isExpired(e) && p.keys.expired(ctx, k)) {
 			continue
 		}

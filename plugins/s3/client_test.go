@@ -168,11 +168,10 @@ func TestAuthority(t *testing.T) {
 // TestRefusalBeforeTheBody has a server that answers and hangs up while most of the body is still to come. The answer must
 // not be lost in the error of the write.
 func TestRefusalBeforeTheBody(t *testing.T) {
-	gateway.bucket(t, "early")
-	s := storage(t, provider(t, gateway.config()), "early")
+	s := storage(t, provider(t, gateway.config()), gateway.bucket(t, "early"))
 	for range 20 {
 		_, err := s.UploadPart(t.Context(), backend.Upload{Key: "object", ID: "none"}, 1, make([]byte, 16*mib), "")
-		if !errors.Is(err, backend.NotFound) {
+		if !errors.Is(err, backend.NotFound) || codeOf(err) != codeNoSuchUpload {
 			t.Fatalf("%v", err)
 		}
 	}

@@ -26,9 +26,9 @@ func TestConformanceUnverified(t *testing.T) {
 	}
 }
 
-func conform(t *testing.T, name string, change func(*Config), only string) {
-	t.Run(name, func(t *testing.T) {
-		gateway.bucket(t, name)
+func conform(t *testing.T, title string, change func(*Config), only string) {
+	t.Run(title, func(t *testing.T) {
+		name := gateway.bucket(t, title)
 		config := gateway.config()
 		change(&config)
 		p := provider(t, config)

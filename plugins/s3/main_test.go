@@ -134,12 +134,14 @@ func (s *server) config() Config {
 		CredentialsFile: filepath.Join(s.dir, ".none"), ConfigFile: filepath.Join(s.dir, ".none")}}
 }
 
-// bucket makes a bucket at the gateway: a folder is one.
-func (s *server) bucket(t testing.TB, name string) {
+// bucket makes a bucket at the gateway: a folder is one. It returns its name, which begins with prefix.
+func (s *server) bucket(t testing.TB, prefix string) string {
 	t.Helper()
-	if err := os.Mkdir(filepath.Join(s.dir, name), 0o755); err != nil {
+	dir, err := os.MkdirTemp(s.dir, prefix+"-*")
+	if err != nil {
 		t.Fatal(err)
 	}
+	return filepath.Base(dir)
 }
 
 func provider(t testing.TB, c Config) *Provider {

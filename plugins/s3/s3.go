@@ -75,6 +75,9 @@ func split(loc backend.Location) (bucket, key string, err error) {
 	if !bucketPattern.MatchString(bucket) {
 		return "", "", fmt.Errorf("an S3 location is %s://bucket/key, and %q is not the name of a bucket", cmp.Or(loc.Scheme, scheme), clip(bucket))
 	}
+	if strings.HasSuffix(bucket, "--x-s3") {
+		return "", "", fmt.Errorf("%s is a directory bucket, which lists in no order and is not supported", bucket)
+	}
 	return bucket, key, nil
 }
 

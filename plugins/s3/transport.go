@@ -98,8 +98,8 @@ func newTransport(connections int, answer time.Duration, roots *x509.CertPool) *
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: answer,
-		IdleConnTimeout:       15 * time.Second, // S3 closes idle connections after 20 or so
-		MaxIdleConnsPerHost:   max(connections, 64),
+		IdleConnTimeout:       15 * time.Second,      // S3 closes idle connections after 20 or so
+		MaxIdleConnsPerHost:   max(connections, 512), // small objects over a far link take hundreds
 		DisableCompression:    true,
 		WriteBufferSize:       64 << 10,
 		ReadBufferSize:        16 << 10,
