@@ -10,7 +10,7 @@ PURE = CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false'
 LINT = $(PURE) $(GO) tool -modfile=tools.mod golangci-lint
 
 .DEFAULT_GOAL := build
-.PHONY: build test demo lint format vet golangci tidy fresh generate bench torture bench-memory bench-start dist clean check-tools help
+.PHONY: build test demo lint format vet golangci tidy fresh generate bench bench-plugin torture bench-memory bench-start dist clean check-tools help
 
 build: ## build bin/hyperexport
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/hyperexport
@@ -49,6 +49,9 @@ generate: ## write the generated files anew
 
 bench: ## measure the transfer engine
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/transfer/...
+
+bench-plugin: ## measure the same backend in this process and as a plugin
+	$(GO) test -run '^$$' -bench . ./pkg/plugin
 
 torture: check-tools ## kill runs at random moments, KILLS of them (300), and check what the next run makes of it
 	bash -o pipefail -c "$(GO) test -v -count 1 -timeout 0 -run TestKill ./internal/e2e -kills $(or $(KILLS),300) | grep -v '^=== \|--- PASS'"

@@ -54,37 +54,38 @@ func (h *Host) do(ctx context.Context, c call, f func(ctx context.Context, g *gu
 	detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	detached = metadata.AppendToOutgoingContext(detached, callHeader, strconv.FormatUint(number, 10))
-	answered, settled := make(chan struct{}), make(chan struct{})
-	stop := context.AfterFunc(ctx, func() { //nolint:contextcheck // it runs when ctx has ended
+	unanswered, answered := context.WithCancel(context.WithoutCancel(ctx))
+	defer answered()
+	settled := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
 		defer close(settled)
-		g.end(number, answered, h.o.Timeouts.Cancel)
+		g.end(unanswered, number, h.o.Timeouts.Cancel)
 	})
 	err = f(detached, g)
-	close(answered)
+	answered()
 	if !stop() {
 		<-settled
 	}
 	return h.settle(ctx, c, g, err)
 }
 
-// end asks the guest to end a call until the call is answered, and kills the guest if that takes too long.
-func (g *guest) end(number uint64, answered <-chan struct{}, patience time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+// end asks the guest to end a call until it is answered, which is when the context unanswered ends, and kills the guest if
+// that takes too long.
+func (g *guest) end(unanswered context.Context, number uint64, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(unanswered, patience)
 	defer cancel()
 	for {
 		r, err := g.backend.Cancel(ctx, &pb.CancelRequest{Call: number})
 		if err != nil || r.GetFound() {
 			break
 		}
-		select {
-		case <-answered:
-			return
+		select { // the call has not arrived yet
+		case <-ctx.Done():
 		case <-time.After(askAgain):
 		}
 	}
-	select {
-	case <-answered:
-	case <-ctx.Done():
+	<-ctx.Done()
+	if unanswered.Err() == nil {
 		g.kill(Hung, fmt.Errorf(unheard, patience))
 	}
 }

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"debug/elf"
 	"encoding/binary"
@@ -98,6 +99,24 @@ func TestWrongArchitecture(t *testing.T) {
 	o.Command = []string{path}
 	if _, err := Launch(t.Context(), o); !errors.Is(err, WrongSystem) {
 		t.Errorf("want %q, got %v", WrongSystem, err)
+	}
+}
+
+// TestLaunchIsCanceled launches what never gets ready, for a caller who does not wait that long.
+func TestLaunchIsCanceled(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if _, err := Launch(ctx, options(t, "hang")); !errors.Is(err, Hung) {
+		t.Errorf("got %v", err)
+	}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Launch(canceled, options(t, "mem")); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 

@@ -66,7 +66,10 @@ func TestInventory(t *testing.T) {
 		if n != 2000 {
 			t.Errorf("%d scopes", n)
 		}
-		for range i.Scopes(ctx) { // a caller may want only one
+		for _, err := range i.Scopes(ctx) { // a caller may want only one
+			if err != nil {
+				t.Error(err)
+			}
 			break
 		}
 		q := backend.Query{Type: "instance", ID: "id", Scope: "s", Recursive: true, Name: "web-*", State: []string{"RUNNING"}, Tags: map[string]string{"a": "b"}}
