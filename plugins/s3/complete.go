@@ -162,12 +162,15 @@ func (b *bucket) described(ctx context.Context, op string, u backend.Upload, par
 		if err != nil && !errors.Is(err, backend.NotFound) {
 			return backend.Object{}, err
 		}
+		if err == nil && now.Version == obj.Version && now.Size != obj.Size {
+			return backend.Object{}, &backend.Error{Op: op, Key: u.Key, Kind: backend.Corrupt, Err: fmt.Errorf("the object has %d bytes, its parts had %d", now.Size, obj.Size)}
+		}
 		if err != nil || now.Size != obj.Size || obj.Version != "" && obj.Version != now.Version || sum.Contradicts(now.Checksum) {
 			return backend.Object{}, gone(op, u.Key, errors.New("the upload is gone, and what is under its key is not its object"))
 		}
 		obj = now
 	}
-	if obj.Checksum.Algorithm() != backend.CRC32C && allSummed(parts) {
+	if obj.Checksum.Algorithm() != backend.CRC32C && allSummed(parts) && b.p.sums.mode.Load() != noSums {
 		obj.Checksum = sum
 	}
 	return obj, b.verify(ctx, op, obj, sum)

@@ -355,6 +355,26 @@ func TestMetadataText(t *testing.T) {
 	}
 }
 
+// TestUnverified has a service that verifies nothing, and keeps less than it was sent.
+func TestUnverified(t *testing.T) {
+	service := &strict{unsealed: true}
+	_, s := service.open(t, func(c *Config) { c.Checksums = "none" })
+	obj, err := s.Put(t.Context(), "object", []byte("text"), backend.PutOptions{Checksum: backend.SumCRC32C([]byte("other"))})
+	if err != nil || obj.Size != 4 || len(s.Info().Checksums) != 0 {
+		t.Errorf("%+v, %v", obj, err)
+	}
+	service.cut = true
+	if _, err := s.Put(t.Context(), "object", []byte("text"), backend.PutOptions{}); !errors.Is(err, backend.Corrupt) {
+		t.Errorf("%v", err)
+	}
+	service.cut = false
+	u, parts, sum := upload(t, s, "object")
+	service.uploads[u.ID].parts[2].data = nil
+	if _, err := s.CompleteUpload(t.Context(), u, parts, backend.CompleteOptions{Checksum: sum}); !errors.Is(err, backend.Corrupt) {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestMissingBucket tells it from a missing object, in Stat too, whose answer has no body.
 func TestMissingBucket(t *testing.T) {
 	service := &strict{}

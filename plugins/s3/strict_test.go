@@ -29,6 +29,8 @@ type strict struct {
 	refuseSums  bool                                                     // refuses requests that mention it
 	composes    bool                                                     // verifies the parts, not the whole
 	refuseMatch bool                                                     // refuses a condition on a delete
+	unsealed    bool                                                     // takes bodies that nothing verifies
+	cut         bool                                                     // and keeps all but the last byte
 	versioned   bool                                                     // keeps what is replaced or deleted
 	page        int                                                      // entries of a list
 	key         []byte                                                   // the caller's own, of all objects
@@ -210,9 +212,12 @@ func (s *strict) received(w http.ResponseWriter, r *http.Request, body []byte) *
 	case !s.noSums && crc != "" && crc != sum:
 		refuse(w, http.StatusBadRequest, "XAmzContentChecksumMismatch")
 		return nil
-	case len(body) > 0 && crc == "" && sent == "" && r.Header.Get("X-Amz-Copy-Source") == "":
+	case !s.unsealed && len(body) > 0 && crc == "" && sent == "" && r.Header.Get("X-Amz-Copy-Source") == "":
 		refuse(w, http.StatusBadRequest, "InvalidRequest") // nothing verifies the bytes
 		return nil
+	}
+	if s.cut {
+		body = body[:len(body)-1]
 	}
 	o := &strictObject{data: body, etag: hex.EncodeToString(digest[:]), header: r.Header.Clone(), modified: time.Now()}
 	if !s.noSums && !s.refuseSums {

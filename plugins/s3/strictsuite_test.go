@@ -18,17 +18,18 @@ func TestConformanceStrict(t *testing.T) {
 		config  func(*Config)
 		mode    int32 // what is to be learned of the service
 		whole   int32
+		only    string // cases, where the others would say the same again
 	}{
-		{"full", &strict{page: 50, versioned: true}, nil, crc32cSums, verifiesWhole},
-		{"older", &strict{page: 50, noSums: true, refuseMatch: true}, nil, md5Sums, unknownWhole},
-		{"refusing", &strict{refuseSums: true}, nil, md5Sums, unknownWhole},
-		{"composing", &strict{composes: true}, nil, crc32cSums, composes},
-		{"own-key", &strict{key: key}, func(c *Config) { c.SSE, c.SSEKey = "customer", base64.StdEncoding.EncodeToString(key) }, crc32cSums, verifiesWhole},
+		{"full", &strict{page: 50, versioned: true}, nil, crc32cSums, verifiesWhole, ""},
+		{"older", &strict{page: 50, noSums: true, refuseMatch: true}, nil, md5Sums, unknownWhole, ""},
+		{"refusing", &strict{refuseSums: true}, nil, md5Sums, unknownWhole, "checksum"},
+		{"composing", &strict{composes: true}, nil, crc32cSums, composes, "complete"},
+		{"own-key", &strict{key: key}, func(c *Config) { c.SSE, c.SSEKey = "customer", base64.StdEncoding.EncodeToString(key) }, crc32cSums, verifiesWhole, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p, s := c.service.open(t, c.config)
 			backendtest.TestStorage(t, func(t *testing.T) backend.Storage { return s }, backendtest.CheckOptions{
-				Locate: func(key string) backend.Location { return backend.Location{Scheme: "s3", Path: "strict/" + key} }, Objects: 121,
+				Locate: func(key string) backend.Location { return backend.Location{Scheme: "s3", Path: "strict/" + key} }, Objects: 121, Only: c.only,
 			})
 			if mode, whole := p.sums.mode.Load(), p.sums.whole.Load(); mode != c.mode || whole != c.whole {
 				t.Errorf("learned %d, %d of the service, want %d, %d", mode, whole, c.mode, c.whole)
