@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"crypto/md5"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -162,20 +163,25 @@ func TestLostAnswers(t *testing.T) {
 // TestCompletedByAnother has an upload that is gone, and under its key an object of the same length that is not ours. It must
 // neither pass for ours nor be removed, also with a service that says yes to every completion.
 func TestCompletedByAnother(t *testing.T) {
-	yes := func(w http.ResponseWriter, r *http.Request) bool {
-		if isComplete(r) {
-			fmt.Fprint(w, `<CompleteMultipartUploadResult><ETag>"whatever"</ETag></CompleteMultipartUploadResult>`)
+	say := func(tag string) func(http.ResponseWriter, *http.Request) bool {
+		return func(w http.ResponseWriter, r *http.Request) bool {
+			if isComplete(r) {
+				fmt.Fprintf(w, "<CompleteMultipartUploadResult><ETag>%s</ETag></CompleteMultipartUploadResult>", tag)
+			}
+			return isComplete(r)
 		}
-		return isComplete(r)
 	}
-	for name, service := range map[string]*strict{"no": {}, "yes": {fault: yes}, "yes, and tells no checksums": {fault: yes, noSums: true}} {
+	other := bytes.Repeat([]byte{1}, testPart+100)
+	for name, service := range map[string]*strict{
+		"no": {}, "yes": {fault: say("whatever")}, "yes, and tells no checksums": {fault: say("whatever"), noSums: true},
+		"yes, with the tag of the other": {fault: say(fmt.Sprintf("%x", md5.Sum(other)))},
+	} {
 		t.Run(name, func(t *testing.T) {
 			_, s := service.open(t, nil)
 			u, parts, sum := upload(t, s, "object")
 			if err := s.AbortUpload(t.Context(), u); err != nil {
 				t.Fatal(err)
 			}
-			other := bytes.Repeat([]byte{1}, testPart+100)
 			if _, err := s.Put(t.Context(), "object", other, backend.PutOptions{}); err != nil {
 				t.Fatal(err)
 			}
@@ -451,6 +457,11 @@ func TestWrongReads(t *testing.T) {
 			t.Fatal(err)
 		}
 		service.objects["object"].data[2] ^= 1
+		defer func() {
+			if got := service.seen[len(service.seen)-1].Header.Get("If-Match"); got != etagOf(obj.Version) {
+				t.Errorf("the read was for %s", got)
+			}
+		}()
 		if _, err := s.ReadAt(t.Context(), obj, make([]byte, 4), 0); !errors.Is(err, backend.Corrupt) {
 			t.Errorf("%v", err)
 		}

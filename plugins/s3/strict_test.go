@@ -419,7 +419,7 @@ func (s *strict) complete(w http.ResponseWriter, r *http.Request, key string, bo
 	}
 	sum := encodeSum(backend.SumCRC32C(o.data))
 	sent := r.Header.Get(crc32cHeader)
-	if code == "" && u.summed && sent != "" && (s.composes || sent != sum) {
+	if code == "" && u.summed && (s.composes && sent != "" || !s.composes && sent != sum) {
 		code = "BadDigest"
 	}
 	if code != "" {
