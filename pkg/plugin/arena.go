@@ -11,7 +11,7 @@ import (
 
 // Arena is memory that plugins share with their host. A buffer of the arena crosses to a plugin as an offset and a length;
 // any other memory crosses as bytes in messages, at some five to ten times the cost. One arena serves any number of hosts,
-// so that bytes pass from one plugin to another without being copied.
+// so that bytes pass from one plugin to another without being copied; each of these plugins can read and write all of it.
 //
 // Memory is taken from the system when it is first written to and given back by Release. Shared pages count into the
 // resident size of each process that touched them. Where the system cannot share memory by an inherited descriptor

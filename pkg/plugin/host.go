@@ -77,6 +77,7 @@ type Host struct {
 	current  *guest
 	starting *starting
 	restarts []time.Time
+	trouble  error // why the last start failed; nil if it did not
 	closed   bool
 	closeErr error
 	closing  sync.Once
@@ -215,12 +216,19 @@ func (h *Host) mayRestart(now time.Time) error {
 	h.restarts = slices.DeleteFunc(h.restarts, func(t time.Time) bool { return now.Sub(t) > h.o.Window })
 	if len(h.restarts) >= h.o.Restarts {
 		return h.fault(Unstable, fmt.Errorf("it was started again %d times within %v and is not started any more; the last time: %w",
-			len(h.restarts), h.o.Window, h.current.failure()))
+			len(h.restarts), h.o.Window, h.lastFailure()))
 	}
 	h.restarts = append(h.restarts, now)
 	h.logf("plugin %s is started again (%d of %d times within %v): %v", h.o.Name, len(h.restarts), h.o.Restarts, h.o.Window,
-		h.current.failure())
+		h.lastFailure())
 	return nil
+}
+
+func (h *Host) lastFailure() error {
+	if h.trouble != nil {
+		return h.trouble
+	}
+	return h.current.failure()
 }
 
 // restart waits for the end of the old guest and starts another. It belongs to Close.
@@ -231,7 +239,7 @@ func (h *Host) restart(s *starting, old *guest) {
 	s.guest, s.err = h.start(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if s.err == nil {
+	if h.trouble = s.err; s.err == nil {
 		h.current = s.guest
 	}
 	h.starting = nil

@@ -60,7 +60,7 @@ func TestBadPrograms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := options(t, "mem")
-			o.Command, o.SHA256, o.Timeouts.Start = c.command, c.digest, 5*time.Second
+			o.Command, o.SHA256 = c.command, c.digest
 			if name == "hang" {
 				o.Timeouts.Start = 500 * time.Millisecond
 			}
@@ -74,7 +74,7 @@ func TestBadPrograms(t *testing.T) {
 			if !errors.As(err, &fault) || !errors.Is(err, c.reason) || !strings.Contains(err.Error(), c.says) || fault.Plugin != "mem" {
 				t.Errorf("want %q and %q, got %q: %v", c.reason, c.says, fault.Reason, err)
 			}
-			if took := time.Since(began); took > 8*time.Second {
+			if took := time.Since(began); took > 15*time.Second {
 				t.Errorf("it took %v", took)
 			}
 		})
@@ -115,7 +115,7 @@ func TestLaunchIsCanceled(t *testing.T) {
 	if _, err := Launch(canceled, options(t, "mem")); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if took := time.Since(began); took > 3*time.Second {
+	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("it took %v", took)
 	}
 }

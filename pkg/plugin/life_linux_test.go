@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,6 +46,20 @@ func signalTo(t testing.TB, pid string, s syscall.Signal) {
 	}
 }
 
+// stop stops a process and waits until none of its threads runs any more.
+func stop(t testing.TB, pid string) {
+	t.Helper()
+	signalTo(t, pid, syscall.SIGSTOP)
+	eventually(t, 5*time.Second, "the guest is stopped", func() bool {
+		threads, err := filepath.Glob("/proc/" + pid + "/task/*/stat")
+		return err == nil && len(threads) > 0 && !slices.ContainsFunc(threads, func(name string) bool {
+			stat, err := os.ReadFile(name)
+			_, after, _ := strings.Cut(string(stat), ") ")
+			return err == nil && !strings.HasPrefix(after, "T")
+		})
+	})
+}
+
 // again repeats a call as the retry layer does.
 func again(t testing.TB, f func() error) error {
 	t.Helper()
@@ -63,10 +78,10 @@ func TestKillUnderLoad(t *testing.T) {
 	o.Arena, o.Restarts = newArena(t, 64<<20), 1000
 	h := launch(t, o)
 	s := &sharing{Storage: openMem(t, h), arena: o.Arena}
-	var stop sync.WaitGroup
+	var workers sync.WaitGroup
 	ctx, cancel := context.WithCancel(t.Context())
 	for worker := range 4 {
-		stop.Go(func() {
+		workers.Go(func() {
 			data := backendData(300_000 + worker)
 			key := fmt.Sprintf("object-%d", worker)
 			for ctx.Err() == nil {
@@ -95,23 +110,23 @@ func TestKillUnderLoad(t *testing.T) {
 		signalTo(t, pid, syscall.SIGKILL)
 	}
 	cancel()
-	stop.Wait()
+	workers.Wait()
 	s.settle(t)
 }
 
 func TestStoppedGuestIsReplaced(t *testing.T) {
 	o := options(t, "mem")
-	o.Timeouts.Beat = 300 * time.Millisecond
+	o.Timeouts.Beat = 500 * time.Millisecond
 	h := launch(t, o)
 	s := openMem(t, h)
 	pid := h.current.process.ID()
-	signalTo(t, pid, syscall.SIGSTOP)
+	stop(t, pid)
 	began := time.Now()
 	_, err := s.Stat(t.Context(), "key")
 	if !errors.Is(err, backend.Unavailable) || !errors.Is(err, Hung) {
 		t.Errorf("a call on a guest that is stopped: %v", err)
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	if alive(t, pid) {
@@ -131,7 +146,7 @@ func TestStubbornCall(t *testing.T) {
 	h := launch(t, o)
 	s := openMem(t, h)
 	p := o.Arena.Buffer(100_000)
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	_, err := s.ReadAt(ctx, backend.Object{Key: "key", Size: 100_000}, p, 0)
 	if !errors.Is(err, backend.Timeout) || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, Hung) {
@@ -150,7 +165,7 @@ func TestStubbornCall(t *testing.T) {
 func TestCallTimeout(t *testing.T) {
 	o := options(t, "mem")
 	o.Config.Settings["mischief"] = "stubborn"
-	o.Timeouts.Cancel, o.Timeouts.Call = 100*time.Millisecond, 100*time.Millisecond
+	o.Timeouts.Cancel, o.Timeouts.Call = 100*time.Millisecond, time.Second
 	s := openMem(t, launch(t, o))
 	if _, err := s.ReadAt(t.Context(), backend.Object{Key: "key", Size: 10}, make([]byte, 10), 0); !errors.Is(err, backend.Timeout) {
 		t.Errorf("got %v", err)
@@ -170,6 +185,29 @@ func TestTooManyRestarts(t *testing.T) {
 	}
 	_, err := s.Stat(t.Context(), "key")
 	if !errors.Is(err, Unstable) || backend.KindOf(err).Temporary() || !strings.Contains(err.Error(), "started again 2 times within 10m") {
+		t.Errorf("after the last start: %v", err)
+	}
+}
+
+// TestRestartFails takes the program away from under a plugin.
+func TestRestartFails(t *testing.T) {
+	o := options(t, "mem")
+	path := filepath.Join(t.TempDir(), "plugin")
+	if err := os.Symlink(o.Command[0], path); err != nil {
+		t.Fatal(err)
+	}
+	o.Command[0], o.Restarts = path, 1
+	h := launch(t, o)
+	s := openMem(t, h)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	h.current.kill(Died, errors.New("for the test"))
+	_, err := s.Stat(t.Context(), "key")
+	if !errors.Is(err, Missing) || !errors.Is(err, backend.Unavailable) {
+		t.Errorf("got %v", err)
+	}
+	if _, err = s.Stat(t.Context(), "key"); !errors.Is(err, Unstable) || !errors.Is(err, Missing) {
 		t.Errorf("after the last start: %v", err)
 	}
 }
@@ -237,7 +275,7 @@ func TestHostKilled(t *testing.T) {
 			t.Fatalf("the host says %q, %v", line, err)
 		}
 		if stopped {
-			signalTo(t, pid, syscall.SIGSTOP)
+			stop(t, pid)
 		}
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
@@ -273,7 +311,7 @@ func TestClose(t *testing.T) {
 	o.Timeouts.Close = 200 * time.Millisecond
 	h := launch(t, o)
 	pid := h.current.process.ID()
-	signalTo(t, pid, syscall.SIGSTOP)
+	stop(t, pid)
 	if err := h.Close(); err != nil || alive(t, pid) {
 		t.Errorf("close: %v, the guest lives: %v", err, alive(t, pid))
 	}

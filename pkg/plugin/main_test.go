@@ -40,6 +40,9 @@ func memFactory(_ context.Context, c Config) (backend.Provider, error) {
 	p.Options.Discard = c.Settings["discard"] != ""
 	p.Options.Sequential = c.Settings["sequential"] != ""
 	p.Exports.Polls = 2
+	if c.Settings["generated"] != "" {
+		p.Container("bucket").AddGenerated("generated", 1<<40, 1)
+	}
 	p.Wrap = func(_ string, s backend.Storage) backend.Storage { return mischief(c, s) }
 	return p, nil
 }

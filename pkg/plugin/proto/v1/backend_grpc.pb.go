@@ -8,9 +8,12 @@
 // THE LIFE OF A GUEST
 //
 // The host starts the guest with a pipe as its standard input, in a process group of its own, with no environment but what
-// the user allowed and what hashicorp/go-plugin adds. The guest answers on standard output with the one line of go-plugin
-// (core protocol 1, application protocol 1, gRPC, a TLS certificate). Then the host connects once, calls Configure,
-// then Describe, and after that whatever it wants, many calls at a time. What the guest prints later is logged.
+// the user allowed and what hashicorp/go-plugin adds: HYPEREXPORT_PLUGIN=f2a3d9c4-backend says that there is a host,
+// PLUGIN_PROTOCOL_VERSIONS what it speaks, PLUGIN_UNIX_SOCKET_DIR where the guest is to listen, and PLUGIN_CLIENT_CERT who
+// may connect (PEM; TLS with certificates on both sides, for the name "localhost"). The guest answers on standard output
+// with the one line of go-plugin (1|1|unix|PATH|grpc|CERTIFICATE, the last one DER in unpadded base64). Then the host
+// connects once, calls Configure, then Describe, and after that whatever it wants, many calls at a time. What the guest
+// prints later is logged.
 //
 // The end of standard input means that the host is done or dead: the guest releases what it holds and exits. The host calls
 // grpc.health.v1.Health/Check for service "plugin" every few seconds and kills a guest that does not answer. It
