@@ -45,7 +45,7 @@ func (h *Host) start(ctx context.Context) (*guest, error) {
 		SkipHostEnv:      true,
 		StartTimeout:     2 * h.o.Timeouts.Start, // process bounds it, and says why
 		Logger:           hclog.NewNullLogger(),
-		SyncStdout:       &lineWriter{log: p.log},
+		SyncStdout:       &lineWriter{log: p.out},
 		SyncStderr:       &lineWriter{log: p.log},
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),

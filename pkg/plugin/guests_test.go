@@ -82,7 +82,7 @@ func badStart(kind string) {
 	case "hang":
 		select {}
 	case "crash":
-		fmt.Fprintln(os.Stderr, "cannot go on without a moon")
+		fmt.Fprint(os.Stderr, "cannot go on without a moon")
 		os.Exit(3)
 	case "quit":
 		os.Exit(0)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ const (
 	masked      = "***"
 	leastMask   = 4       // shorter values occur in ordinary text
 	maxLine     = 8 << 10 // of a log line, in bytes
-	linesBurst  = 1000    // log lines of one guest at once, and then
+	linesBurst  = 1000    // log lines of one stream at once, and then
 	linesRate   = 100     // a second
 	recentLines = 5       // are kept for the error of a guest that died
 )
@@ -120,6 +121,15 @@ func (l *lineLog) tail() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.Join(l.recent, " | ")
+}
+
+// read logs all lines of r, up to its end or an error.
+func (l *lineLog) read(r io.Reader) {
+	w := &lineWriter{log: l}
+	_, _ = io.Copy(w, r)
+	if len(w.buf) > 0 {
+		w.flush()
+	}
 }
 
 // lineWriter cuts a stream into lines for the log. It is for one goroutine.

@@ -29,7 +29,7 @@ type process struct {
 	host      *Host
 	env       []string
 	socketDir string
-	log       *lineLog
+	out, log  *lineLog // standard output and error, so that a flood of one does not hide the other
 
 	cmd     *exec.Cmd
 	stdin   *os.File       // the pipe whose end tells the guest to exit
@@ -49,7 +49,7 @@ type process struct {
 var _ runner.Runner = (*process)(nil)
 
 func newProcess(h *Host) *process {
-	p := &process{host: h, log: newLineLog(h.mask, h.o.Log),
+	p := &process{host: h, out: newLineLog(h.mask, h.o.Log), log: newLineLog(h.mask, h.o.Log),
 		started: make(chan struct{}), exited: make(chan struct{}), done: make(chan struct{})}
 	p.hello, p.answer = io.Pipe()
 	return p
@@ -101,7 +101,7 @@ func (p *process) run(begun chan<- error, outer standard) {
 	}
 	var readers sync.WaitGroup
 	readers.Go(func() { p.readOutput(outer.out) })
-	readers.Go(func() { _, _ = io.Copy(&lineWriter{log: p.log}, outer.err) })
+	readers.Go(func() { p.log.read(outer.err) })
 	err = p.cmd.Wait()
 	killGroup(p.cmd.Process) // what it started does not outlive it
 
@@ -206,7 +206,7 @@ func (p *process) readOutput(out io.Reader) {
 	} else {
 		go io.WriteString(p.answer, hello) //nolint:errcheck // go-plugin may have given up
 	}
-	_, _ = io.Copy(&lineWriter{log: p.log}, r)
+	p.out.read(r)
 }
 
 // silent ends a process that closed its output without a word. One that is about to end by itself has a better reason.
