@@ -65,7 +65,7 @@ func TestKilledWhileUploading(t *testing.T) {
 		cmd.Wait()
 		up := must(s.openUpload(ctx, u, false))(t)
 		for _, part := range up.car.sorted() {
-			if ok, err := up.holds(ctx, part, "no boot"); err != nil || !ok {
+			if ok, err := up.holds(ctx, part, "no writer"); err != nil || !ok {
 				t.Errorf("kill %d: the list names part %d, but its bytes are others (%v)", i, part.Number, err)
 			}
 		}

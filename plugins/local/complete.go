@@ -39,7 +39,7 @@ func (s *storage) complete(ctx context.Context, u backend.Upload, parts []backen
 	if err := up.lock(ctx, 0, 0); err != nil {
 		return backend.Object{}, err
 	}
-	sum, err := up.verify(ctx, parts, s.boot())
+	sum, err := up.verify(ctx, parts, s.writer())
 	if err != nil {
 		return backend.Object{}, err
 	}
@@ -63,7 +63,7 @@ func (s *storage) complete(ctx context.Context, u backend.Upload, parts []backen
 }
 
 // verify compares parts with the list, read anew under the lock, and returns the CRC32C of the whole.
-func (up *upload) verify(ctx context.Context, parts []backend.Part, boot string) (backend.Checksum, error) {
+func (up *upload) verify(ctx context.Context, parts []backend.Part, writer string) (backend.Checksum, error) {
 	u := up.car.upload
 	if _, err := up.lines.Seek(0, io.SeekStart); err != nil {
 		return "", err
@@ -86,7 +86,7 @@ func (up *upload) verify(ctx context.Context, parts []backend.Part, boot string)
 		case p.Tag != have.Tag || p.Size != have.Size:
 			return "", because(backend.Invalid, "part %d was replaced: it has the tag %s, not %s", p.Number, have.Tag, p.Tag)
 		}
-		ok, err := up.holds(ctx, have, boot)
+		ok, err := up.holds(ctx, have, writer)
 		if err != nil {
 			return "", err
 		}

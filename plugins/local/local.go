@@ -42,7 +42,7 @@ func New(o Options) *Provider {
 	if o.DirMode == 0 {
 		o.DirMode = 0o700
 	}
-	return &Provider{proto: storage{options: o, boot: sync.OnceValue(bootID), sync: (*os.File).Sync}}
+	return &Provider{proto: storage{options: o, writer: sync.OnceValue(newID), sync: (*os.File).Sync}}
 }
 
 // Describe names the provider.

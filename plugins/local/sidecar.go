@@ -22,12 +22,13 @@ import (
 //
 //	1a2b3c4d upload 1 <size> <part size> <created, Unix ns> "<file name>"
 //	1a2b3c4d void <part>
-//	1a2b3c4d part <part> <size> <CRC32C> <tag> <boot>
+//	1a2b3c4d part <part> <size> <CRC32C> <tag> <writer>
 //
 // The first says what the upload is. "void" is written before the bytes of a part and "part" after them, so the last line
 // about a part says what it is, whatever moment a process was killed at. Lines are appended in one write each, with an
-// empty line before, so that a torn one spoils none but itself. boot names the start of the machine: bytes that were
-// written before the machine last started may be lost although the line is there, and are compared before they are believed.
+// empty line before, so that a torn one spoils none but itself. writer names the provider that wrote the part: bytes
+// that another one wrote, in another process or before the machine last started, may be lost or changed although the line
+// is there, and are compared before they are believed.
 //
 // The name is that of the file alone, so that the upload is found from a container above or below as well.
 
@@ -39,7 +40,7 @@ type sidecar struct {
 
 type sidecarPart struct {
 	backend.Part
-	boot string
+	writer string
 }
 
 func sidecarName(id string) string { return ownPrefix + id + ".parts" }
@@ -65,7 +66,7 @@ func voidLine(n int) string { return fmt.Sprintf("void %d", n) }
 
 func partLine(p sidecarPart) string {
 	sum, _ := p.Checksum.CRC32C()
-	return fmt.Sprintf("part %d %d %08x %s %s", p.Number, p.Size, sum, p.Tag, p.boot)
+	return fmt.Sprintf("part %d %d %08x %s %s", p.Number, p.Size, sum, p.Tag, p.writer)
 }
 
 // appendLine writes one line to f, which is open for appending.
@@ -154,8 +155,8 @@ func (c *sidecar) add(line string) {
 		return
 	}
 	c.parts[n] = sidecarPart{
-		Part: backend.Part{Number: n, Size: size, Tag: field[4], Checksum: backend.CRC32CChecksum(uint32(sum))},
-		boot: field[5],
+		Part:   backend.Part{Number: n, Size: size, Tag: field[4], Checksum: backend.CRC32CChecksum(uint32(sum))},
+		writer: field[5],
 	}
 }
 

@@ -21,7 +21,7 @@ type storage struct {
 	backend.Unimplemented
 	dir     string // absolute path of the container
 	options Options
-	boot    func() string        // names the span of time in which written bytes cannot get lost unnoticed
+	writer  func() string        // names this provider in the parts that it writes
 	sync    func(*os.File) error // brings a file to the disk
 }
 

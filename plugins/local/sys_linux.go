@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -21,15 +20,6 @@ func fileVersion(info fs.FileInfo) string {
 		return fmt.Sprintf("%x:%x", info.Size(), info.ModTime().UnixNano())
 	}
 	return fmt.Sprintf("%x:%x:%x:%x:%x", st.Dev, st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano())
-}
-
-// bootID changes with every start of the machine.
-func bootID() string {
-	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil || len(id) < 36 {
-		return newID()
-	}
-	return strings.ReplaceAll(string(id[:36]), "-", "")
 }
 
 // hasHoles reports whether a file takes fewer blocks than its size needs. Asking first saves whole files the search for

@@ -11,10 +11,6 @@ import (
 
 const keepsHoles = false
 
-// bootID is new in every process: without a name for the time since the machine started, only what this process wrote
-// is known to be still there.
-func bootID() string { return newID() }
-
 // Everything is data here: holes are neither looked for nor made.
 
 func hasHoles(fs.FileInfo) bool { return false }

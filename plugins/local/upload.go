@@ -123,7 +123,7 @@ func (s *storage) uploadPart(ctx context.Context, u backend.Upload, n int, p []b
 	}
 	startWriteback(up.file, off, size)
 	part := backend.Part{Number: n, Size: size, Tag: newTag(got), Checksum: got}
-	if err := appendLine(up.lines, partLine(sidecarPart{part, s.boot()})); err != nil {
+	if err := appendLine(up.lines, partLine(sidecarPart{part, s.writer()})); err != nil {
 		return backend.Part{}, err
 	}
 	if err := up.file.Close(); err != nil { // a network file system may report here that bytes were lost
@@ -166,7 +166,7 @@ func (s *storage) ListParts(ctx context.Context, u backend.Upload) iter.Seq2[bac
 		}
 		defer up.Close()
 		for _, part := range up.car.sorted() {
-			ok, err := up.holds(ctx, part, s.boot())
+			ok, err := up.holds(ctx, part, s.writer())
 			if err != nil {
 				yield(backend.Part{}, s.fail("list parts", u.Key, err))
 				return
@@ -310,13 +310,13 @@ func (up *upload) lock(ctx context.Context, off, n int64) error {
 	return err
 }
 
-// holds reports whether the bytes of part are there: for certain if they were written since the machine started.
-func (up *upload) holds(ctx context.Context, part sidecarPart, boot string) (bool, error) {
+// holds reports whether the bytes of part are there: without a look if this provider wrote them.
+func (up *upload) holds(ctx context.Context, part sidecarPart, writer string) (bool, error) {
 	off, size, err := partRange(up.car.upload, part.Number)
 	if err != nil || size != part.Size {
 		return false, nil //nolint:nilerr // such a part cannot be completed with, so it does not count
 	}
-	if part.boot == boot {
+	if part.writer == writer {
 		return true, nil
 	}
 	got, err := sumRange(ctx, up.file, off, size, backend.CRC32C)

@@ -267,12 +267,12 @@ func TestTornAndForeignLinesOfTheList(t *testing.T) {
 	}
 }
 
-func TestPartsOfAnEarlierBootAreCompared(t *testing.T) {
+func TestPartsOfAnotherProcessAreCompared(t *testing.T) {
 	s, ctx := open(t, t.TempDir()), t.Context()
 	whole := noise(3*partSize, 1)
 	u := create(t, s, "k", int64(len(whole)))
 	all := []backend.Part{send(t, s, u, whole, 1), send(t, s, u, whole, 2), send(t, s, u, whole, 3)}
-	s.boot = func() string { return "next" }
+	s.writer = func() string { return "next" }
 	if got := parts(t, s, u); len(got) != 3 {
 		t.Errorf("nothing was lost: %v", got)
 	}
