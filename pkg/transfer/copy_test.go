@@ -189,3 +189,26 @@ func TestCancelLeavesAResumableUploadAndSendsNothingMore(t *testing.T) {
 	}
 	sameContent(t, src, "src", mem, "dst")
 }
+
+// All parts may have been read before the source changes: what was read is then whole, but not what is there.
+func TestAChangeAfterTheLastReadIsSeen(t *testing.T) {
+	for _, size := range []int64{mib / 2, 4 * mib} {
+		mem, dst := source(size), empty()
+		change := func() { mem.AddGenerated("src", size, 99) }
+		e := transfer.New(transfer.Options{Memory: 4 * mib, Streams: 1})
+		src := &backendtest.Faults{Storage: mem, Rules: []backendtest.Rule{{Op: backendtest.OpRead, Nth: int((size + mib - 1) / mib), After: true, Do: change}}}
+		to := &backendtest.Faults{Storage: dst, Rules: []backendtest.Rule{{Op: backendtest.OpUploadPart, Part: 4, Do: change}}}
+		if size < mib {
+			to.Rules = nil
+		} else {
+			src.Rules = nil
+		}
+		_, err := e.Copy(t.Context(), ref(src, "src"), ref(to, "dst"), transfer.CopyOptions{})
+		if !errors.Is(err, backend.Changed) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+		if _, err := dst.Stat(t.Context(), "dst"); !errors.Is(err, backend.NotFound) || uploads(t, dst) != 0 {
+			t.Errorf("%d bytes: the old content is visible or an upload is left", size)
+		}
+	}
+}

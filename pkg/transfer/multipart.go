@@ -255,6 +255,9 @@ func (m *multipart) finish(ctx context.Context) error {
 	if m.src.Checksum.Contradicts(sum) {
 		return sourceError(m.from, corrupt("read", m.src.Key, "the bytes have %s, the object should have %s", sum, m.src.Checksum))
 	}
+	if err := m.e.unchanged(ctx, m.from, m.src); err != nil {
+		return err
+	}
 	o := backend.CompleteOptions{If: m.o.If, Checksum: sum, ModTime: m.src.ModTime}
 	var refused error
 	for try := 1; ; try++ {

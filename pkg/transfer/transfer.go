@@ -207,6 +207,11 @@ func (e *Engine) put(ctx context.Context, from, to Ref, src backend.Object, o Co
 	if err := e.pace.wait(ctx, src.Size); err != nil {
 		return Result{}, err
 	}
+	if from.Storage.Info().Can.ModTime {
+		if err := e.unchanged(ctx, from, src); err != nil {
+			return Result{}, err
+		}
+	}
 	if res.Object, err = putVerified(ctx, from, to, src, buf, res.Checksum, o); err != nil {
 		return Result{}, err
 	}
@@ -237,6 +242,16 @@ func putVerified(ctx context.Context, from, to Ref, src backend.Object, buf []by
 		err = repeated
 	}
 	return obj, destinationError(to, err)
+}
+
+// unchanged looks at the source once more before what was read of it is published. All of it may have been read before it
+// changed, and the object would then be younger than the change that it does not have.
+func (e *Engine) unchanged(ctx context.Context, from Ref, src backend.Object) error {
+	now, err := from.Storage.Stat(ctx, from.Key)
+	if errors.Is(err, backend.NotFound) || err == nil && !sameVersion(now, src) {
+		err = &backend.Error{Op: "look again", Key: src.Key, Kind: backend.Changed, Err: errors.New("the object changed while it was read")}
+	}
+	return sourceError(from, err)
 }
 
 // checkFinished compares what the destination says of the finished object with what was sent.
