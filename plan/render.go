@@ -25,7 +25,7 @@ func Render(w io.Writer, p *Plan, style Style) error {
 	r.findings("Warnings", yellow, "!", p.Warnings)
 	r.findings("Blocked", red, "x", p.Blocked)
 	r.summary(p)
-	_, err := io.WriteString(w, r.out.String())
+	_, err := io.WriteString(w, human.Printable(r.out.String()))
 	return err
 }
 

@@ -24,6 +24,9 @@ func writeReportText(out io.Writer, r *executor.Report, color bool) error {
 	for _, s := range r.Steps {
 		writeDetails(w, s)
 	}
+	for _, warning := range r.Warnings {
+		fmt.Fprintf(w, "\nwarning: %s: %s\n", warning.Step, warning.Text)
+	}
 	outcome := strings.ToUpper(r.Outcome[:1]) + r.Outcome[1:]
 	if color {
 		code := "32"
@@ -33,7 +36,7 @@ func writeReportText(out io.Writer, r *executor.Report, color bool) error {
 		outcome = "\x1b[" + code + "m" + outcome + "\x1b[0m"
 	}
 	fmt.Fprintf(w, "\n%s: run %s of %s, %s in %s.\n", outcome, r.Run, r.Name, human.Bytes(r.Bytes), human.Duration(r.Took))
-	_, err := out.Write(w.Bytes())
+	_, err := io.WriteString(out, human.Printable(w.String()))
 	return err
 }
 
