@@ -31,6 +31,8 @@ type Report struct {
 	Took     time.Duration `json:"took_ns"`
 	Bytes    int64         `json:"bytes"` // moved by this process
 	Steps    []StepReport  `json:"steps"`
+
+	Warnings []plan.Finding `json:"warnings,omitempty"` // of the plan
 }
 
 // StepReport says what became of one step.
@@ -72,7 +74,7 @@ func (r *Result) addFile(at backend.Location, size int64, sum backend.Checksum) 
 }
 
 func newReport(p *plan.Plan, started time.Time) *Report {
-	r := &Report{Format: plan.Format, Name: p.Name, Run: p.Run, Started: started.UTC()}
+	r := &Report{Format: plan.Format, Name: p.Name, Run: p.Run, Started: started.UTC(), Warnings: p.Warnings}
 	for _, s := range p.Steps {
 		step := StepReport{ID: s.ID, Outcome: NotRun}
 		if s.Current != "" {

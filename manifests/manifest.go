@@ -9,6 +9,7 @@ package manifests
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
@@ -151,6 +152,25 @@ func (m *Manifest) Location(t Text, lookup func(name string) (string, bool)) (ba
 		l = l.Abs(m.dir)
 	}
 	return l, nil
+}
+
+// Dated reports whether a location depends on the run: on run.id, run.date or run.time.
+func (m *Manifest) Dated() bool {
+	texts := []Text{}
+	for _, e := range m.Exports {
+		texts = append(append(texts, e.Staging), e.To...)
+	}
+	for _, t := range m.Transfers {
+		texts = append(texts, t.From, t.To)
+	}
+	for _, t := range texts {
+		for _, name := range t.Late() {
+			if strings.HasPrefix(name, "run.") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // ErrorAt returns an error that shows the place p of the manifest as Parse's errors do, for what is found out later.

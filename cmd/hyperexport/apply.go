@@ -58,6 +58,9 @@ func (c *applyCmd) Run(a *app) error {
 		return err
 	}
 	defer s.close()
+	if err := s.giveUpStale(a); err != nil {
+		return err
+	}
 	p, err := s.plan(a.ctx, a.retryTalk())
 	if err != nil {
 		return planError(err)

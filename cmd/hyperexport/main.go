@@ -16,6 +16,7 @@ import (
 )
 
 func main() {
+	signal.Ignore(syscall.SIGPIPE) // who reads the progress may go; a write then fails like any other
 	os.Exit(run(os.Args[1:], newApp()))
 }
 

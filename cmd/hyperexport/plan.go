@@ -30,6 +30,9 @@ func (c *planCmd) Run(a *app) error {
 		return err
 	}
 	defer s.close()
+	if s.store.Locked() {
+		a.say("hyperexport: a run of this manifest is under way; this is what it had left to do")
+	}
 	p, err := s.plan(a.ctx, a.retryTalk())
 	if err != nil {
 		return planError(err)

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
+	"github.com/hyperexport/hyperexport/executor"
 	"github.com/hyperexport/hyperexport/executor/journal"
+	"github.com/hyperexport/hyperexport/internal/human"
 	"github.com/hyperexport/hyperexport/manifests"
 	"github.com/hyperexport/hyperexport/pkg/backend"
 	"github.com/hyperexport/hyperexport/pkg/backend/wrap"
@@ -19,7 +22,8 @@ type session struct {
 	m        *manifests.Manifest
 	store    *journal.Store
 	run      journal.Run
-	resumes  bool // an earlier process has begun the run
+	resumes  bool   // an earlier process has begun the run
+	stale    string // id of a run that is too old to be continued; "" if there is none
 	backends backend.Set
 }
 
@@ -55,17 +59,41 @@ func (a *app) openSession(m *manifests.Manifest, state string, open func(root, n
 	return s, nil
 }
 
+// staleAfter is how long a run whose locations carry its date may rest before the next apply begins a new one. It is less
+// than a day, so that a nightly run which one failing step keeps from ending does not take the place of the next night's.
+const staleAfter = 20 * time.Hour
+
 func (s *session) findRun(a *app) error {
 	state, unfinished, err := s.store.Unfinished()
 	if err != nil {
 		return fmt.Errorf("read the journal: %w", err)
 	}
+	now := a.now().UTC()
+	if unfinished {
+		active, err := s.store.Active(state.Run.ID)
+		if err != nil {
+			return fmt.Errorf("read the journal: %w", err)
+		}
+		if s.m.Dated() && now.Sub(active) > staleAfter {
+			s.stale, unfinished = state.Run.ID, false
+		}
+	}
 	s.run, s.resumes = state.Run, unfinished
 	if !unfinished {
-		now := a.now().UTC()
 		s.run = journal.Run{ID: journal.NewRunID(now), Name: s.m.Name, Started: now}
 	}
 	return nil
+}
+
+// giveUpStale removes what a run that is too old to be continued left, so that it costs nothing any more.
+func (s *session) giveUpStale(a *app) error {
+	if s.stale == "" {
+		return nil
+	}
+	a.say("hyperexport: run %s has rested for more than %s; it is given up, and a run of today's date begins", s.stale, human.Duration(staleAfter))
+	cleaner := &executor.Cleaner{Backends: s.backends, Retry: s.policy()}
+	_, err := (&cleanCmd{Remove: true}).cleanRun(a, s, cleaner, s.stale)
+	return err
 }
 
 func (s *session) close() {

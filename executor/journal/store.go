@@ -107,6 +107,26 @@ func (s *Store) Unfinished() (State, bool, error) {
 	return State{}, false, nil
 }
 
+// Active returns when a run last wrote to its journal.
+func (s *Store) Active(run string) (time.Time, error) {
+	info, err := os.Stat(filepath.Join(s.Dir(run), fileName))
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
+}
+
+// Locked reports whether a process has the lock of the folder that Look opened.
+func (s *Store) Locked() bool {
+	if s.lock != nil {
+		return false
+	}
+	lock := flock.New(filepath.Join(s.dir, "lock"), flock.SetFlag(os.O_RDWR))
+	ok, err := lock.TryLock()
+	_ = lock.Close()
+	return err == nil && !ok
+}
+
 // hasHead reports whether the journal in dir begins with a whole line.
 func hasHead(dir string) (bool, error) {
 	f, err := os.Open(filepath.Join(dir, fileName))
