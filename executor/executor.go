@@ -102,6 +102,9 @@ type run struct {
 func (x *run) apply(ctx context.Context, p *plan.Plan, retries *retryCounter) (*Report, error) {
 	started := time.Now()
 	steps, bytes := p.Work()
+	if p.Grows() {
+		bytes = -1
+	}
 	x.Events.Emit("", "", event.RunStarted{Run: p.Run, Name: p.Name, Steps: steps, Bytes: bytes, Resumed: p.Resumes})
 	report := newReport(p, started)
 	finished := func(s plan.Step) bool {

@@ -150,3 +150,13 @@ func (p *Plan) Work() (steps int, bytes int64) {
 	}
 	return steps, bytes
 }
+
+// Grows reports whether there are bytes to move that the plan does not count: images, and what earlier steps leave.
+func (p *Plan) Grows() bool {
+	for _, s := range p.Steps {
+		if s.Current == "" && (s.Export != nil || s.Transfer != nil && s.Transfer.Found.Unknown) {
+			return true
+		}
+	}
+	return false
+}

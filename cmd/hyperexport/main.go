@@ -6,7 +6,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -57,17 +56,32 @@ func run(args []string, a *app) int {
 	}
 	if err != nil {
 		var parse *kong.ParseError
-		if errors.As(err, &parse) {
+		a.json = asksJSON(args)
+		if errors.As(err, &parse) && !a.json {
 			parser.Stdout = a.stderr // usage that was not asked for is talk
 			_ = parse.Context.PrintUsage(true)
 		}
-		fmt.Fprintf(a.stderr, "hyperexport: %v\n", err)
-		return exitUsage
+		return a.conclude(&codeError{exitUsage, err, ""})
 	}
 	stop := a.watchSignals()
 	defer stop()
 	a.parser = parser
 	return a.conclude(kctx.Run(a))
+}
+
+// asksJSON reports whether a command line that cannot be read asks for a document on stdout all the same.
+func asksJSON(args []string) bool {
+	for i, arg := range args {
+		switch arg {
+		case "-o", "--output":
+			if i+1 < len(args) && args[i+1] == "json" {
+				return true
+			}
+		case "-ojson", "-o=json", "--output=json":
+			return true
+		}
+	}
+	return false
 }
 
 // watchSignals ends the context at the first SIGINT or SIGTERM and the process at the second.
