@@ -50,7 +50,7 @@ func TestPartSize(t *testing.T) {
 
 func TestPoolNeverExceedsItsLimit(t *testing.T) {
 	const limit = 8 * mib
-	p := transfer.NewPool(limit)
+	p := transfer.NewPool(limit, nil)
 	var mu sync.Mutex
 	var used, peak int64
 	var workers sync.WaitGroup
@@ -81,7 +81,7 @@ func TestPoolNeverExceedsItsLimit(t *testing.T) {
 }
 
 func TestPoolRefusesAndWaits(t *testing.T) {
-	p := transfer.NewPool(mib)
+	p := transfer.NewPool(mib, nil)
 	if _, err := p.Get(t.Context(), mib+1); !errors.Is(err, backend.Invalid) {
 		t.Errorf("a buffer over the limit: %v", err)
 	}
@@ -97,5 +97,53 @@ func TestPoolRefusesAndWaits(t *testing.T) {
 	p.Put(all)
 	if _, err := p.Get(t.Context(), mib); err != nil {
 		t.Error(err)
+	}
+}
+
+// lender lends two buffers at a time.
+type lender struct {
+	mu   sync.Mutex
+	lent map[*byte]int
+}
+
+func (l *lender) Buffer(n int) []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.lent) == 2 {
+		return nil
+	}
+	b := make([]byte, n)
+	l.lent[&b[0]] = n
+	return b
+}
+
+func (l *lender) Release(p []byte) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, ok := l.lent[&p[0]]
+	delete(l.lent, &p[0])
+	return ok && n == cap(p)
+}
+
+func TestPoolTakesBuffersFromElsewhere(t *testing.T) {
+	from := &lender{lent: map[*byte]int{}}
+	p := transfer.NewPool(3*mib, from)
+	var all [][]byte
+	for range 3 { // the third is the heap's
+		b, err := p.Get(t.Context(), mib)
+		if err != nil || len(b) != mib {
+			t.Fatalf("%d bytes, %v", len(b), err)
+		}
+		all = append(all, b)
+	}
+	if len(from.lent) != 2 || from.lent[&all[0][0]] != mib || from.lent[&all[1][0]] != mib {
+		t.Errorf("%d buffers were lent", len(from.lent))
+	}
+	for _, b := range all {
+		p.Put(b)
+	}
+	large, err := p.Get(t.Context(), 3*mib)
+	if err != nil || from.lent[&large[0]] != 3*mib || len(from.lent) != 1 {
+		t.Errorf("a buffer of another size, %v; %d are lent, want the small ones back", err, len(from.lent))
 	}
 }

@@ -12,20 +12,28 @@ import (
 	"github.com/hyperexport/hyperexport/pkg/backend"
 )
 
+// Buffers is where a Pool takes its buffers from, instead of the heap: memory that other processes see too, say. Its methods
+// are safe for concurrent use.
+type Buffers interface {
+	Buffer(n int) []byte   // n bytes whose capacity is n too, or nil if there are none left: the heap has to do then
+	Release(p []byte) bool // takes back a buffer that Buffer returned; false if p is none
+}
+
 // Pool hands out buffers whose sizes together never exceed a limit: the bytes in use and those kept for reuse. It is safe
 // for concurrent use.
 type Pool struct {
-	limit int64
-	inUse *semaphore.Weighted
+	limit  int64
+	inUse  *semaphore.Weighted
+	source Buffers // may be nil
 
 	mu   sync.Mutex
 	held int64            // bytes allocated, in use or idle
 	idle map[int][][]byte // by capacity
 }
 
-// NewPool returns a pool of at most limit bytes.
-func NewPool(limit int64) *Pool {
-	return &Pool{limit: limit, inUse: semaphore.NewWeighted(limit), idle: map[int][][]byte{}}
+// NewPool returns a pool of at most limit bytes of source; nil is the heap.
+func NewPool(limit int64, source Buffers) *Pool {
+	return &Pool{limit: limit, inUse: semaphore.NewWeighted(limit), source: source, idle: map[int][][]byte{}}
 }
 
 // Limit returns the most bytes that the pool hands out.
@@ -64,12 +72,25 @@ func (p *Pool) take(size int) []byte {
 	}
 	for _, other := range slices.Sorted(maps.Keys(p.idle)) {
 		for len(p.idle[other]) > 0 && p.held+int64(size) > p.limit {
+			p.forget(p.idle[other][0])
 			p.idle[other] = p.idle[other][1:]
-			p.held -= int64(other)
 		}
 	}
 	p.held += int64(size)
+	if p.source != nil {
+		if b := p.source.Buffer(size); b != nil {
+			return b
+		}
+	}
 	return make([]byte, size)
+}
+
+// forget gives an idle buffer back to where it came from. The caller holds the lock.
+func (p *Pool) forget(b []byte) {
+	p.held -= int64(cap(b))
+	if p.source != nil {
+		p.source.Release(b)
+	}
 }
 
 // sizeClass rounds n up so that buffers can be reused for objects of similar size: to a power of two up to 1 MiB, to a

@@ -30,6 +30,7 @@ const (
 // Options are the settings of an Engine. The zero value is usable.
 type Options struct {
 	Memory    int64      // bytes of part buffers, all transfers together
+	Buffers   Buffers    // where they are; nil is the heap
 	Streams   int        // parts of one object in flight
 	Objects   int        // objects of one tree in flight
 	Bandwidth int64      // bytes per second, all transfers together; 0 is unlimited
@@ -57,7 +58,7 @@ func New(o Options) *Engine {
 		o.Objects = DefaultObjects
 	}
 	return &Engine{
-		pool:    NewPool(o.Memory),
+		pool:    NewPool(o.Memory, o.Buffers),
 		pace:    newPacer(o.Bandwidth),
 		streams: o.Streams,
 		objects: o.Objects,
