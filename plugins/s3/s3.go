@@ -41,15 +41,24 @@ type Provider struct {
 var _ backend.Provider = (*Provider)(nil)
 
 // New returns a Provider for the account that c describes. It reads the credentials and configuration files and makes no
-// request. Errors say which file, profile or field is wrong and what to do; they never contain a secret.
+// request. Errors say which file, profile or field is wrong and what to do; they never contain a secret. They are
+// Unauthorized if nothing says who we are, Invalid otherwise.
 func New(c Config) (*Provider, error) {
 	o, keys, err := c.resolve()
 	if err != nil {
-		return nil, fmt.Errorf("configure s3: %w", err)
+		return nil, configError(err)
 	}
 	p := &Provider{o: o, web: newWeb(o.connections, o.roots), keys: keys, minPart: 5 * mib, copyAtOnce: copyAtOnce, copySize: copyPart}
 	p.sums.begin(o)
 	return p, nil
+}
+
+func configError(err error) error {
+	kind := backend.Invalid
+	if errors.Is(err, errNoKeys) {
+		kind = backend.Unauthorized
+	}
+	return &backend.Error{Op: "configure", Key: "s3", Kind: kind, Err: err}
 }
 
 // Describe says that this is S3, and the version of its protocol.
