@@ -110,8 +110,10 @@ func backendForm(implied string) form[Backend] {
 }
 
 func pluginField() field[Backend] {
-	return at("plugin", "oci, s3, local, the name of a plugin in the plugin directory, or a path.",
-		func(b *Backend) *string { return &b.Plugin }, str())
+	return at("plugin", "oci, s3, local, the name of a plugin in the plugin directory, or the absolute path of one.",
+		func(b *Backend) *string { return &b.Plugin },
+		matching(pluginRegexp, "%q is neither the name of a plugin nor an absolute path",
+			"a plugin is never taken from the folder one happens to be in: write its whole path, or install it and write its name"))
 }
 
 func ociFields() []field[Backend] {
@@ -138,9 +140,21 @@ func s3Fields() []field[Backend] {
 		setting("region", "Region, such as eu-central-1.", str()),
 		setting("endpoint", "Endpoint, for servers other than AWS.", str()),
 		setting("path_style", "Put the bucket into the path instead of the host name.", boolean()),
+		setting("ca_file", "PEM file of authorities to trust beside those of the system.", str()),
 		secret("access_key", "Access key id."),
 		secret("secret_key", "Secret access key."),
 		secret("session_token", "Session token of temporary keys."),
+		setting("credentials_file", "Credentials file of the AWS tools; ~/.aws/credentials.", str()),
+		setting("config_file", "Config file of the AWS tools; ~/.aws/config.", str()),
+		setting("anonymous", "Do not sign requests; for public buckets.", boolean()),
+		setting("storage_class", "Of the objects that are written, such as STANDARD_IA; the bucket's own if left out.", str()),
+		setting("encryption", "By the service with a key of its own (aes256) or of its key service (kms), or with yours (customer).",
+			enum("none", "aes256", "kms", "customer")),
+		setting("kms_key", "With encryption: kms, the id or ARN of the key; the account's own if left out.", str()),
+		secret("encryption_key", "With encryption: customer, base64 of 32 bytes; needed to read the objects again."),
+		settings("tags", "Put on every object that is written; at most ten."),
+		setting("checksums", "What the service verifies; found out if left out.", enum("auto", "crc32c", "md5", "none")),
+		setting("conditions", "off for a service that ignores If-Match and If-None-Match on writes.", enum("on", "off")),
 	}
 }
 
@@ -153,6 +167,22 @@ func setting[T any](key, doc string, f form[T]) field[Backend] {
 			var t T
 			f.bind(b, v, &t)
 			to.Settings[v.key.Value] = Setting{Value: fmt.Sprint(t), Pos: Pos{v.node.Line, v.node.Column}}
+		},
+	}
+}
+
+// settings is a key with values under any name; each is a setting "key.name".
+func settings(key, doc string) field[Backend] {
+	f := mapOf(key, tagRule(), plainText())
+	return field[Backend]{
+		key:    key,
+		schema: f.schema.with(func(s *schema) { s.Description = doc }),
+		bind: func(b *binder, v value, to *Backend) {
+			var values map[string]string
+			f.bind(b, v, &values)
+			for name, text := range values {
+				to.Settings[key+"."+name] = Setting{Value: text, Pos: Pos{v.node.Line, v.node.Column}}
+			}
 		},
 	}
 }

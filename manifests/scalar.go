@@ -21,6 +21,8 @@ var (
 	envRegexp      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	tagRegexp      = regexp.MustCompile(`^[^\s$]+$`)
 	anythingRegexp = regexp.MustCompile("")
+	// pluginRegexp is a name, or the absolute path of a file on some system.
+	pluginRegexp = regexp.MustCompile(`^([a-z][a-z0-9-]*|/.+|[A-Za-z]:[\\/].+)$`)
 )
 
 // A keyRule says which keys a mapping may have.

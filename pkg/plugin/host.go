@@ -19,6 +19,7 @@ import (
 type Options struct {
 	Name    string   // for messages
 	Command []string // the program, by its absolute path, and its arguments; no secrets
+	Execute string   // the file that is executed if it is not Command[0]: /proc/self/exe stays what it is when a program is replaced
 	SHA256  string   // of the program in hexadecimal: exactly that file is run, or none; empty runs what is there
 	Env     []string // the whole environment of the plugin, as "name=value"; see Allow
 	Config  Config
@@ -104,8 +105,8 @@ func Launch(ctx context.Context, o Options) (*Host, error) {
 		return nil, h.fault(Misused, fmt.Errorf("the value of %q is no UTF-8 text", name))
 	}
 	var err error
-	if h.program, err = openProgram(o.Command[0], o.SHA256); err != nil {
-		return nil, h.fault(reasonOf(err, o.Command[0]), err)
+	if h.program, err = openProgram(o.Execute, o.SHA256); err != nil {
+		return nil, h.fault(reasonOf(err, o.Execute), err)
 	}
 	h.base, h.stop = context.WithCancel(context.WithoutCancel(ctx))
 	startCtx, cancel := context.WithTimeout(ctx, o.Timeouts.Start)
@@ -142,6 +143,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Name == "" && len(o.Command) > 0 {
 		o.Name = filepath.Base(o.Command[0])
+	}
+	if o.Execute == "" && len(o.Command) > 0 {
+		o.Execute = o.Command[0]
 	}
 	return o
 }
