@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
 	"github.com/hyperexport/hyperexport/pkg/backend/backendtest"
@@ -164,6 +165,35 @@ func TestCheckReportsWhatTheOpenerCannotOpen(t *testing.T) {
 	open := func() (backend.Storage, string, error) { return nil, "", cause }
 	if err := backendtest.Check(t.Context(), open, backendtest.CheckOptions{}); !errors.Is(err, cause) {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestCheckTellsOfEachCase(t *testing.T) {
+	m := newBroken(backendtest.NewMem(backendtest.MemOptions{Without: backend.Capabilities{List: true}}))
+	m.abort = func(_ context.Context, u backend.Upload) error {
+		return &backend.Error{Op: "abort upload", Key: u.Key, Kind: backend.Forbidden}
+	}
+	open := func() (backend.Storage, string, error) { return m, "", nil }
+	var names []string
+	told := map[string]error{}
+	err := backendtest.Check(t.Context(), open, backendtest.CheckOptions{Locate: m.Location,
+		Each: func(name string, took time.Duration, err error) {
+			if took < 0 {
+				t.Errorf("%s took %v", name, took)
+			}
+			names, told[name] = append(names, name), err
+		}})
+	if !slices.Equal(names, backendtest.CaseNames()) {
+		t.Errorf("told of %q", names)
+	}
+	if told["reads"] != nil || !errors.Is(told["abort-twice"], backend.Forbidden) {
+		t.Errorf("reads: %v; abort-twice: %v", told["reads"], told["abort-twice"])
+	}
+	if left := told["parts-in-any-order"]; left == nil || !strings.Contains(left.Error(), "left upload") {
+		t.Errorf("what was left is not told: %v", left)
+	}
+	if !errors.Is(told["list-order"], backendtest.ErrSkipped) || errors.Is(err, backendtest.ErrSkipped) {
+		t.Errorf("list-order: %v; the result: %v", told["list-order"], err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,13 @@ type CheckOptions struct {
 	Objects int
 	// Only runs the cases whose name contains it.
 	Only string
+	// Each is told of every case as soon as Check is through with it: how long it took, and what it found and left, joined.
+	// A case that says nothing of this container is told with ErrSkipped, which is no part of Check's result. May be nil.
+	Each func(name string, took time.Duration, err error)
 }
+
+// ErrSkipped is what CheckOptions.Each gets for a case about something that the container does not promise.
+var ErrSkipped = errors.New("does not apply to this container")
 
 // testCase is one sentence of the contract. run returns what stops it; what it finds beside that it tells the run.
 type testCase struct {
@@ -33,6 +40,8 @@ type testCase struct {
 	needs func(backend.Info) bool // nil: every container
 	run   func(*run) error
 }
+
+func (c testCase) applies(info backend.Info) bool { return c.needs == nil || c.needs(info) }
 
 // cases is the whole suite, in the order in which it runs.
 func cases() []testCase {
@@ -59,13 +68,19 @@ func Check(ctx context.Context, open func() (backend.Storage, string, error), o 
 		return s, err
 	})
 	var errs []error
-	for _, c := range suite.cases(s.Info()) {
+	for _, c := range suite.cases() {
 		if ctx.Err() != nil {
 			errs = append(errs, ctx.Err())
 			break
 		}
-		found, left := suite.runCase(ctx, c)
-		if err := errors.Join(found, left); err != nil {
+		began, err := time.Now(), ErrSkipped
+		if c.applies(s.Info()) {
+			err = errors.Join(suite.runCase(ctx, c))
+		}
+		if o.Each != nil {
+			o.Each(c.name, time.Since(began), err)
+		}
+		if err != nil && !errors.Is(err, ErrSkipped) {
 			errs = append(errs, fmt.Errorf("%s: %w", c.name, err))
 		}
 	}
@@ -90,7 +105,10 @@ func TestStorage(t *testing.T, open func(t *testing.T) backend.Storage, options 
 	suite := newSuite("", o, func() (backend.Storage, error) { return open(t), nil })
 	s := open(t)
 	suite.watch(t.Context(), s)
-	for _, c := range suite.cases(s.Info()) {
+	for _, c := range suite.cases() {
+		if !c.applies(s.Info()) {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) {
 			found, left := suite.runCase(t.Context(), c)
 			if found != nil {
@@ -130,14 +148,9 @@ func (s *suite) watch(ctx context.Context, storage backend.Storage) {
 	s.own = own
 }
 
-func (s *suite) cases(info backend.Info) []testCase {
-	var list []testCase
-	for _, c := range cases() {
-		if strings.Contains(c.name, s.o.Only) && (c.needs == nil || c.needs(info)) {
-			list = append(list, c)
-		}
-	}
-	return list
+// cases are those that the options select.
+func (s *suite) cases() []testCase {
+	return slices.DeleteFunc(cases(), func(c testCase) bool { return !strings.Contains(c.name, s.o.Only) })
 }
 
 // runCase runs one case below a fresh prefix and removes what it wrote. It returns what the case found and what was left.
