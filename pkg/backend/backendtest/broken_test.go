@@ -84,9 +84,13 @@ type mutant struct {
 // TestEveryCaseCanFail runs each case against implementations that break what it is about.
 func TestEveryCaseCanFail(t *testing.T) {
 	noticed := map[string]bool{}
-	for _, m := range slices.Concat(readMutants, writeMutants, uploadMutants, completeMutants, listMutants, otherMutants) {
+	for _, m := range slices.Concat(readMutants, writeMutants, existingMutants, uploadMutants, completeMutants, listMutants, otherMutants) {
 		t.Run(m.name, func(t *testing.T) {
 			container := backendtest.NewMem(m.options)
+			o := backendtest.CheckOptions{Locate: container.Location, Objects: 1001}
+			if m.options.Without.Write {
+				o.Existing = container.AddGenerated(existingKey, existingSize, 1).Key
+			}
 			open := func() (backend.Storage, string, error) {
 				b := newBroken(container)
 				m.wreck(t, b)
@@ -94,7 +98,8 @@ func TestEveryCaseCanFail(t *testing.T) {
 			}
 			for name := range strings.FieldsSeq(m.cases) {
 				noticed[name] = true
-				err := backendtest.Check(t.Context(), open, backendtest.CheckOptions{Only: name, Locate: container.Location, Objects: 1001})
+				o.Only = name
+				err := backendtest.Check(t.Context(), open, o)
 				t.Log(err)
 				if err == nil || !strings.Contains("\n"+err.Error(), "\n"+name+": ") {
 					t.Errorf("case %s does not notice: %v", name, err)

@@ -26,10 +26,7 @@ func canceledBefore(r *run) error {
 	}
 	ctx, cancel := context.WithCancel(r.ctx)
 	cancel()
-	_, err = r.s.Stat(ctx, key)
-	r.fails(err, backend.Canceled, "stat")
-	n, err := r.s.ReadAt(ctx, o, make([]byte, 10), 0)
-	r.fails(err, backend.Canceled, "read (%d bytes)", n)
+	r.refusesEnded(ctx, o)
 	_, err = r.s.Put(ctx, r.key("new"), data, backend.PutOptions{})
 	r.fails(err, backend.Canceled, "put")
 	_, err = r.s.Put(ctx, key, r.bytes(10), backend.PutOptions{})
@@ -41,26 +38,38 @@ func canceledBefore(r *run) error {
 	if r.info.Can.Delete {
 		r.fails(r.s.Delete(ctx, o), backend.Canceled, "delete")
 	}
-	if r.info.Can.List {
-		_, err = collect(r.s.List(ctx, r.prefix))
-		r.fails(err, backend.Canceled, "list")
-	}
 	if r.info.Can.ListUploads {
 		_, err = collect(r.s.ListUploads(ctx, r.prefix))
 		r.fails(err, backend.Canceled, "list uploads")
 	}
 	r.absent(r.key("new"), "after calls with an ended context")
 	r.holds(key, data)
-
-	late, cancelLate := context.WithDeadline(r.ctx, time.Unix(1, 0))
-	defer cancelLate()
-	if _, err := r.s.Stat(late, key); !errors.Is(err, backend.Timeout) && !errors.Is(err, backend.Canceled) {
-		r.errorf("stat past its deadline: want %q, got %w", backend.Timeout, errOr(err))
-	}
+	r.refusesLate(key)
 	if !uploads(r.info) {
 		return nil
 	}
 	return r.canceledUpload(ctx)
+}
+
+// refusesEnded calls what reads with a context that has ended.
+func (r *run) refusesEnded(ctx context.Context, o backend.Object) {
+	_, err := r.s.Stat(ctx, o.Key)
+	r.fails(err, backend.Canceled, "stat")
+	n, err := r.s.ReadAt(ctx, o, make([]byte, 10), 0)
+	r.fails(err, backend.Canceled, "read (%d bytes)", n)
+	if r.info.Can.List {
+		_, err = collect(r.s.List(ctx, r.prefix))
+		r.fails(err, backend.Canceled, "list")
+	}
+}
+
+// refusesLate has a deadline that is over.
+func (r *run) refusesLate(key string) {
+	late, cancel := context.WithDeadline(r.ctx, time.Unix(1, 0))
+	defer cancel()
+	if _, err := r.s.Stat(late, key); !errors.Is(err, backend.Timeout) && !errors.Is(err, backend.Canceled) {
+		r.errorf("stat past its deadline: want %q, got %w", backend.Timeout, errOr(err))
+	}
 }
 
 func (r *run) canceledUpload(ctx context.Context) error {
@@ -139,25 +148,30 @@ func atMost(size int64, limits ...int64) int64 {
 // canceledSize is how much is moved when a context ends in the middle, in bytes.
 const canceledSize = 256 << 10
 
-// canceledRead relies on the ledger, which overwrites the memory of each read at once and looks at it again at the end.
 func canceledRead(r *run) error {
 	o, data, err := r.put(r.key("object"), atMost(canceledSize, r.info.Limits.MaxPut, r.info.Limits.MaxObject))
 	if err != nil {
 		return err
 	}
+	r.canceledReads(o, edgesOf(data))
+	return nil
+}
+
+// canceledReads relies on the ledger, which overwrites the memory of each read at once and looks at it again at the end.
+func (r *run) canceledReads(o backend.Object, e edges) {
+	data := e.head[:min(canceledSize, len(e.head))]
 	r.midway("read", func(ctx context.Context, _ int) error {
 		p := make([]byte, len(data))
 		n, err := r.s.ReadAt(ctx, o, p, 0)
 		if !bytes.Equal(p[:n], data[:n]) {
 			r.errorf("a read that was canceled gives wrong bytes")
 		}
-		if same(err, io.EOF) {
+		if same(err, io.EOF) && n == len(data) && e.size == int64(n) {
 			err = nil
 		}
 		return err
 	})
-	r.reads(o, data)
-	return nil
+	r.readsRange(o, e, span{0, int64(len(data))})
 }
 
 // canceledPut looks after each put: a whole object must be there, the old one or the new one.

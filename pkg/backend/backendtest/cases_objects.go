@@ -65,7 +65,7 @@ func emptyObject(r *run) error {
 	return nil
 }
 
-// readRanges reads everything that a range can be: inside, up to the end, over it, at it and past it.
+// readRanges reads as Put describes the object, and as Stat does.
 func readRanges(r *run) error {
 	put, p, err := r.put(r.key("object"), 5000)
 	if err != nil {
@@ -75,30 +75,8 @@ func readRanges(r *run) error {
 	if err != nil {
 		return err
 	}
-	size := int64(len(p))
-	for _, c := range []struct{ off, length int64 }{
-		{0, 1}, {0, 4999}, {0, 5000}, {0, 5001}, {0, 100_000}, {1, 4999}, {1, 5000}, {4096, 904}, {4999, 1}, {4999, 2},
-		{2500, 0}, {5000, 1}, {5001, 1}, {1 << 40, 10},
-	} {
-		for _, o := range []backend.Object{put, stat} {
-			buf := make([]byte, c.length)
-			n, err := r.s.ReadAt(r.ctx, o, buf, c.off)
-			want := p[min(c.off, size):min(c.off+c.length, size)]
-			short := int64(len(want)) < c.length
-			atEnd := c.off+c.length >= size
-			switch {
-			case !bytes.Equal(buf[:n], want):
-				r.errorf("read %d bytes at %d: %s", c.length, c.off, differ(buf[:n], want))
-			case short && !same(err, io.EOF):
-				r.errorf("read %d bytes at %d of %d: %v, want a bare io.EOF", c.length, c.off, size, err)
-			case !short && err != nil && (!atEnd || !same(err, io.EOF)):
-				r.errorf("read %d bytes at %d of %d: %w", c.length, c.off, size, err)
-			}
-		}
-	}
-	if _, err := r.s.ReadAt(r.ctx, put, make([]byte, 1), -1); err == nil || same(err, io.EOF) {
-		r.errorf("read at offset -1: %v, want an error", err)
-	}
+	r.readsRanges(put, edgesOf(p))
+	r.readsRanges(stat, edgesOf(p))
 	return nil
 }
 
@@ -122,12 +100,7 @@ func replacedSource(r *run) error {
 		if next.Version == old.Version {
 			r.errorf("replacement %d has the version of what it replaced: %q", i+1, old.Version)
 		}
-		for _, off := range []int64{0, 1000, 2999, 3000} {
-			n, err := r.s.ReadAt(r.ctx, old, buf, off)
-			if off < 3000 || n > 0 || !same(err, io.EOF) {
-				r.fails(err, backend.Changed, "read at %d of a version that was replaced", off)
-			}
-		}
+		r.refusesVersion(old, "a version that was replaced")
 		r.holds(key, p)
 		old = next
 	}

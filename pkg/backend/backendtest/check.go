@@ -24,6 +24,11 @@ type CheckOptions struct {
 	Outside func() error
 	// Objects is how many objects the long listing has: 1,001 if zero, one more than a page of the usual services.
 	Objects int
+	// Existing is the key of an object that is there, has bytes, and does not change while the suite runs. A container that
+	// cannot be written needs one, and there the suite looks beside it for keys that are not there, whatever the prefix.
+	// Of a large one the first and the last MiB are read, several times; if the container tells its checksum, 64 MiB are
+	// read as a whole, once. Where the suite can write it has objects of its own.
+	Existing string
 	// Only runs the cases whose name contains it.
 	Only string
 	// Each is told of every case as soon as Check is through with it: how long it took, and what it found and left, joined.
@@ -31,10 +36,11 @@ type CheckOptions struct {
 	Each func(name string, took time.Duration, err error)
 }
 
-// ErrSkipped is what CheckOptions.Each gets for a case about something that the container does not promise.
+// ErrSkipped is what CheckOptions.Each gets for a case about something that the container does not promise or have.
 var ErrSkipped = errors.New("does not apply to this container")
 
-// testCase is one sentence of the contract. run returns what stops it; what it finds beside that it tells the run.
+// testCase is one sentence of the contract. run returns what stops it, ErrSkipped if there is nothing to look at; what it
+// finds beside that it tells the run.
 type testCase struct {
 	name  string
 	needs func(backend.Info) bool // nil: every container
@@ -47,7 +53,8 @@ func (c testCase) applies(info backend.Info) bool { return c.needs == nil || c.n
 func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
-		keyCases, objectCases, conditionCases, uploadCases, completeCases, listCases, copyCases, contextCases, promiseCases,
+		keyCases, objectCases, existingCases, conditionCases, uploadCases, completeCases, listCases, copyCases,
+		contextCases, promiseCases,
 	} {
 		all = append(all, group...)
 	}
@@ -55,18 +62,22 @@ func cases() []testCase {
 }
 
 // Check runs the suite on a container and returns everything that it found, joined. open is called several times and
-// returns a new value of the same container each time, with the prefix of keys below which the suite may write. The suite
-// leaves nothing behind, also when ctx ends: what it could not remove is in the result. It repeats nothing: give it a
-// Storage that does where requests may fail now and then.
+// returns a new value of the same container each time, with the prefix of keys below which the suite may write. For a
+// container that cannot be written an object must be named, CheckOptions.Existing, or nothing is run. The suite leaves
+// nothing behind, also when ctx ends: what it could not remove is in the result. It repeats nothing: give it a Storage
+// that does where requests may fail now and then.
 func Check(ctx context.Context, open func() (backend.Storage, string, error), o CheckOptions) error {
 	s, prefix, err := open()
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
-	suite := newSuite(prefix, o, func() (backend.Storage, error) {
+	suite, err := newSuite(s, prefix, o, func() (backend.Storage, error) {
 		s, _, err := open()
 		return s, err
 	})
+	if err != nil {
+		return err
+	}
 	var errs []error
 	for _, c := range suite.cases() {
 		if ctx.Err() != nil {
@@ -102,8 +113,11 @@ func TestStorage(t *testing.T, open func(t *testing.T) backend.Storage, options 
 	if len(options) > 0 {
 		o = options[0]
 	}
-	suite := newSuite("", o, func() (backend.Storage, error) { return open(t), nil })
 	s := open(t)
+	suite, err := newSuite(s, "", o, func() (backend.Storage, error) { return open(t), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
 	suite.watch(t.Context(), s)
 	for _, c := range suite.cases() {
 		if !c.applies(s.Info()) {
@@ -111,6 +125,9 @@ func TestStorage(t *testing.T, open func(t *testing.T) backend.Storage, options 
 		}
 		t.Run(c.name, func(t *testing.T) {
 			found, left := suite.runCase(t.Context(), c)
+			if errors.Is(found, ErrSkipped) {
+				t.Skip(found)
+			}
 			if found != nil {
 				t.Error(found)
 			}
@@ -124,16 +141,24 @@ func TestStorage(t *testing.T, open func(t *testing.T) backend.Storage, options 
 // suite is one run of the cases.
 type suite struct {
 	o      CheckOptions
+	token  string // names this run of the suite
 	root   string // what every key begins with
 	reopen func() (backend.Storage, error)
 	own    map[string]bool // the keys that were there at the beginning; nil if the container is shared with others
 }
 
-func newSuite(prefix string, o CheckOptions, reopen func() (backend.Storage, error)) *suite {
+func newSuite(s backend.Storage, prefix string, o CheckOptions, reopen func() (backend.Storage, error)) (*suite, error) {
 	if o.Objects == 0 {
 		o.Objects = 1001
 	}
-	return &suite{o: o, reopen: reopen, root: fmt.Sprintf("%sbackendtest-%08x/", prefix, rand.Uint32())}
+	if readsOnly(s.Info()) {
+		if o.Existing == "" {
+			return nil, errNoExisting
+		}
+		prefix = o.Existing[:strings.LastIndexByte(o.Existing, '/')+1]
+	}
+	token := fmt.Sprintf("backendtest-%08x", rand.Uint32())
+	return &suite{o: o, reopen: reopen, token: token, root: prefix + token + "/"}, nil
 }
 
 // watch remembers what the container holds, so that the cases can see what appears beside their own keys.
@@ -161,7 +186,9 @@ func (s *suite) runCase(ctx context.Context, c testCase) (found, left error) {
 	}
 	ledger := newLedger(storage)
 	r := &run{ctx: ctx, suite: s, s: ledger, info: storage.Info(), prefix: s.root + c.name + "/"}
-	if err := c.run(r); err != nil {
+	err = c.run(r)
+	skipped := errors.Is(err, ErrSkipped)
+	if err != nil && !skipped {
 		r.errs = append(r.errs, err)
 	}
 	tidyCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
@@ -174,6 +201,9 @@ func (s *suite) runCase(ctx context.Context, c testCase) (found, left error) {
 		if err := s.o.Outside(); err != nil {
 			r.errs = append(r.errs, fmt.Errorf("outside of the container: %w", err))
 		}
+	}
+	if skipped && len(r.errs) == 0 && left == nil {
+		return ErrSkipped, nil
 	}
 	return errors.Join(r.errs...), left
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/crc32"
 	"hash/crc64"
 	"math/rand/v2"
@@ -81,19 +82,27 @@ var nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5)
 
 // Sum returns the checksum of p, and none for an algorithm that the contract does not know.
 func Sum(a backend.Algorithm, p []byte) backend.Checksum {
+	h := newHash(a)
+	if h == nil {
+		return ""
+	}
+	h.Write(p)
+	return backend.NewChecksum(a, h.Sum(nil))
+}
+
+// newHash returns what computes checksums of the algorithm, nil if the contract does not know it.
+func newHash(a backend.Algorithm) hash.Hash {
 	switch a {
 	case backend.CRC32C:
-		return backend.SumCRC32C(p)
+		return crc32.New(castagnoli)
 	case backend.CRC64NVME:
-		return backend.NewChecksum(a, binary.BigEndian.AppendUint64(nil, crc64.Checksum(p, nvme)))
+		return crc64.New(nvme)
 	case backend.MD5:
-		sum := md5.Sum(p)
-		return backend.NewChecksum(a, sum[:])
+		return md5.New()
 	case backend.SHA256:
-		sum := sha256.Sum256(p)
-		return backend.NewChecksum(a, sum[:])
+		return sha256.New()
 	}
-	return ""
+	return nil
 }
 
 // segment is the length in bytes of a piece of a Pattern that is one run of its block.

@@ -11,7 +11,7 @@
 //
 // Every case runs below a fresh prefix and is about one sentence of the contract; those about a capability that Info does
 // not promise check instead that it is refused. Check runs the same cases without a test, also against a real account, and
-// leaves nothing behind.
+// leaves nothing behind. Of a container that cannot be written it reads an object that is there, which CheckOptions names.
 //
 // Mem, MemProvider and MemCompute are complete implementations in memory for tests and benchmarks of what stands on the
 // contract. Faults lets calls on any Storage go wrong on schedule. The package proves nothing about Inventory.

@@ -1,6 +1,7 @@
 package backendtest_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
@@ -25,6 +26,13 @@ func TestMem(t *testing.T) {
 	} {
 		t.Run("without-"+name, func(t *testing.T) { testMem(t, backendtest.MemOptions{Without: without}) })
 	}
+	for _, size := range []int64{1, 2, 905, 5000, 2 << 20, 2<<20 + 1, existingSize} {
+		t.Run(fmt.Sprintf("read-only-%d", size), func(t *testing.T) {
+			m := backendtest.NewMem(backendtest.MemOptions{Without: backend.Capabilities{Write: true, List: true, Delete: true, ListUploads: true}})
+			m.AddGenerated(existingKey, size, 1)
+			backendtest.TestStorage(t, func(*testing.T) backend.Storage { return m }, backendtest.CheckOptions{Existing: existingKey})
+		})
+	}
 	t.Run("without-uploads", func(t *testing.T) {
 		testMem(t, backendtest.MemOptions{Limits: backend.Limits{MaxParts: -1}})
 	})
@@ -32,8 +40,12 @@ func TestMem(t *testing.T) {
 
 func testMem(t *testing.T, o backendtest.MemOptions) {
 	m := backendtest.NewMem(o)
+	existing := ""
+	if o.Without.Write {
+		existing = m.AddGenerated(existingKey, existingSize, 1).Key
+	}
 	backendtest.TestStorage(t, func(*testing.T) backend.Storage { return m }, backendtest.CheckOptions{
-		Locate: m.Location, Objects: 101, // TestFaultsWithoutRulesChangeNothing has the whole number
+		Existing: existing, Locate: m.Location, Objects: 101, // TestFaultsWithoutRulesChangeNothing has the whole number
 	})
 }
 
