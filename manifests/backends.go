@@ -155,6 +155,8 @@ func s3Fields() []field[Backend] {
 		settings("tags", "Put on every object that is written; at most ten."),
 		setting("checksums", "What the service verifies; found out if left out.", enum("auto", "crc32c", "md5", "none")),
 		setting("conditions", "off for a service that ignores If-Match and If-None-Match on writes.", enum("on", "off")),
+		setting("keys", "tree for a service that keeps objects in folders: names that it would take for others are refused.",
+			enum("any", "tree")),
 	}
 }
 

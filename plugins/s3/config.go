@@ -33,6 +33,7 @@ type Config struct {
 	Connections int    // requests at the same time that the caller will make; 0 lets the caller choose
 	Checksums   string // what the service verifies: "crc32c", "md5", "none"; "auto" or "" finds out
 	Conditions  string // "off" for a service that ignores If-Match and If-None-Match on writes; "" is "on"
+	Keys        string // "tree" refuses those that a service which keeps objects in folders takes for others; "" is "any"
 }
 
 // Credentials say who we are.
@@ -127,6 +128,7 @@ type options struct {
 	connections    int
 	checksums      string
 	conditions     bool
+	tree           bool
 	store          storing
 }
 
@@ -168,6 +170,10 @@ func (c Config) resolve() (options, *keychain, error) {
 		return o, nil, fmt.Errorf("conditions %q is neither on nor off", clip(c.Conditions))
 	}
 	o.conditions = c.Conditions != "off"
+	if !slices.Contains([]string{"", "any", "tree"}, c.Keys) {
+		return o, nil, fmt.Errorf("keys %q is neither any nor tree", clip(c.Keys))
+	}
+	o.tree = c.Keys == "tree"
 	if o.roots, err = readRoots(cmp.Or(c.CAFile, profile.values["ca_bundle"])); err != nil {
 		return o, nil, err
 	}

@@ -129,6 +129,7 @@ func TestRefusedConfigs(t *testing.T) {
 		{func(c *Config) { c.PathStyle = "both" }, "none of auto, path and host"},
 		{func(c *Config) { c.Checksums = "sha1" }, "none of auto, crc32c, md5 and none"},
 		{func(c *Config) { c.Conditions = "maybe" }, "neither on nor off"},
+		{func(c *Config) { c.Keys = "some" }, "neither any nor tree"},
 		{func(c *Config) { c.CAFile = credentials }, "has no certificate"},
 		{func(c *Config) { c.CAFile = credentials + "x" }, "no such file"},
 		{func(c *Config) { c.SSE = "rot13" }, "none of none, aes256, kms and customer"},

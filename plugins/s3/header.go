@@ -38,12 +38,18 @@ func (b *bucket) checkKey(op, key string) *backend.Error {
 		return nil
 	}
 	for element := range strings.SplitSeq(key, "/") {
-		if element == "." || element == ".." {
+		switch {
+		case element == "." || element == "..":
 			return invalid(op, key, "the name of the object has an element %q, which services other than AWS may resolve as a path", element)
+		case b.p.o.tree && (element == "" || len(element) > longestName):
+			return invalid(op, key, "the name of the object has an element of %d bytes, and the service keeps objects in folders (keys: tree)", len(element))
 		}
 	}
 	return nil
 }
+
+// longestName is how long, in bytes, the names are that file systems can hold.
+const longestName = 255
 
 func quote(key string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(key, "\x00", "\\0"), "\uFFFD")

@@ -43,6 +43,7 @@ func (c *Config) settings() []setting {
 		{name: "connections", number: &c.Connections},
 		{name: "checksums", text: &c.Checksums},
 		{name: "conditions", text: &c.Conditions},
+		{name: "keys", text: &c.Keys},
 	}
 }
 
