@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,6 +40,8 @@ type app struct {
 	stdout, stderr io.Writer
 	talk           atomic.Pointer[sink.Bar] // stands at the bottom of stderr while it is set
 	env            func(string) (string, bool)
+	environ        func() []string
+	log            *slog.Logger // nil without --log
 	now            func() time.Time
 	parser         *kong.Kong
 
@@ -49,7 +52,7 @@ type app struct {
 
 func newApp() *app {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &app{ctx: ctx, cancel: cancel, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: os.LookupEnv, now: time.Now}
+	return &app{ctx: ctx, cancel: cancel, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: os.LookupEnv, environ: os.Environ, now: time.Now}
 }
 
 // getenv returns a variable of the environment, "" if it is not set.
@@ -70,11 +73,13 @@ func (a *app) say(format string, args ...any) {
 // terminal returns the terminal that w is, if it is one that understands escape codes.
 func (a *app) terminal(w io.Writer) (*os.File, bool) {
 	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) || a.getenv("TERM") == "dumb" {
+	if !ok || !isTerminal(f) || a.getenv("TERM") == "dumb" {
 		return nil, false
 	}
 	return f, true
 }
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // color reports whether w shows colours.
 func (a *app) color(w io.Writer) bool {

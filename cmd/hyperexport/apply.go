@@ -19,10 +19,10 @@ import (
 
 type applyCmd struct {
 	manifestFlags
+	stateFlags
 	Parallel *int          `placeholder:"N" help:"Steps at once (default: limits.parallel of the manifest)."`
 	Output   string        `short:"o" enum:"text,json" default:"text" help:"text or json: the report on stdout."`
 	Progress string        `enum:"auto,bar,plain,json,none" default:"auto" help:"What stderr shows meanwhile: bar, plain, json or none; auto is bar on a terminal and plain elsewhere."`
-	State    string        `placeholder:"DIR" help:"Folder that keeps what runs remember (default: $$HYPEREXPORT_STATE, or hyperexport in the XDG state folder)."`
 	Poll     time.Duration `default:"1s" hidden:"" env:"HYPEREXPORT_POLL" help:"First pause between two looks at an export."`
 }
 
@@ -53,7 +53,7 @@ func (c *applyCmd) Run(a *app) error {
 	if c.Parallel != nil {
 		m.Limits.Parallel = *c.Parallel
 	}
-	s, err := a.openSession(m, c.State, journal.Lock)
+	s, err := a.openSession(m, c.manifestFlags, c.stateFlags, journal.Lock)
 	if err != nil {
 		return err
 	}
@@ -109,10 +109,12 @@ func (c *applyCmd) apply(a *app, s *session, p *plan.Plan) (*executor.Report, er
 	if err != nil {
 		return nil, fmt.Errorf("open the journal: %w", err)
 	}
-	events, closeProgress := a.progress(c.Progress)
+	shown, closeProgress := a.progress(c.Progress)
+	events, closeLog := a.logged(shown)
+	defer closeLog()
 	x := &executor.Executor{
 		Backends: s.backends,
-		Engine:   transfer.New(transfer.Options{Memory: s.m.Limits.Memory, Bandwidth: s.m.Limits.Bandwidth, Events: events}),
+		Engine:   transfer.New(transfer.Options{Memory: s.m.Limits.Memory, Buffers: s.opener.buffers(), Bandwidth: s.m.Limits.Bandwidth, Events: events}),
 		Journal:  j, Retry: s.policy(), Events: events, Parallel: s.m.Limits.Parallel,
 		Poll: executor.Poll{First: c.Poll},
 	}

@@ -1,25 +1,60 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hyperexport/hyperexport/manifests"
 	"github.com/hyperexport/hyperexport/pkg/backend"
+	"github.com/hyperexport/hyperexport/pkg/plugin"
+	"github.com/hyperexport/hyperexport/pkg/transfer"
 	"github.com/hyperexport/hyperexport/plugins/local"
 	"github.com/hyperexport/hyperexport/plugins/oci"
+	"github.com/hyperexport/hyperexport/plugins/s3"
 )
 
-// openBackends configures the providers that the manifest uses, by scheme.
-func (a *app) openBackends(m *manifests.Manifest) (backend.Set, error) {
+// opener opens the backends of one command. Those that run as plugins share memory.
+type opener struct {
+	a      *app
+	trust  trust
+	memory int64         // bytes of the transfer buffers
+	arena  *plugin.Arena // nil until the first plugin needs it
+}
+
+// newOpener prepares opening the backends of the manifest that f names, or those of the user if it names none.
+func (a *app) newOpener(f manifestFlags, memory int64) (*opener, error) {
+	t, err := a.newTrust(f)
+	return &opener{a: a, trust: t, memory: memory}, err
+}
+
+// close comes after the backends are closed.
+func (o *opener) close() {
+	if o != nil && o.arena != nil {
+		_ = o.arena.Close()
+	}
+}
+
+// buffers is where transfers take their buffers from; nil is the heap.
+func (o *opener) buffers() transfer.Buffers {
+	if o.arena == nil {
+		return nil
+	}
+	return o.arena
+}
+
+// openAll configures the providers that the manifest uses, by scheme.
+func (o *opener) openAll(m *manifests.Manifest) (backend.Set, error) {
 	set := backend.Set{}
 	for _, scheme := range usedSchemes(m) {
 		b, ok := m.Backend(scheme)
 		if !ok {
 			return set, fmt.Errorf("there is no backend %q", scheme)
 		}
-		provider, err := a.openBackend(b)
+		provider, err := o.open(b)
 		if err != nil {
 			return set, err
 		}
@@ -28,13 +63,21 @@ func (a *app) openBackends(m *manifests.Manifest) (backend.Set, error) {
 	return set, nil
 }
 
-// openBackend lists the providers of this program.
-func (a *app) openBackend(b manifests.Backend) (backend.Provider, error) {
-	switch b.Plugin {
-	case "local":
+// open lists the providers of this program.
+func (o *opener) open(b manifests.Backend) (backend.Provider, error) {
+	switch {
+	case b.Plugin == "local" && b.Name == "file":
 		return local.New(local.Options{}), nil
-	case "oci":
-		config, err := a.ociConfig(b)
+	case b.Plugin == "local":
+		return o.launchOwn(b, plugin.Config{})
+	case b.Plugin == "s3":
+		config, err := o.a.s3Config(b)
+		if err != nil {
+			return nil, err
+		}
+		return o.launchOwn(b, config)
+	case b.Plugin == "oci":
+		config, err := o.a.ociConfig(b)
 		if err != nil {
 			return nil, err
 		}
@@ -44,55 +87,83 @@ func (a *app) openBackend(b manifests.Backend) (backend.Provider, error) {
 		}
 		return provider, nil
 	}
-	return nil, &codeError{exitPlugin, fmt.Errorf("backend %s: plugin %q is not part of this release", b.Name, b.Plugin),
-		"this release has the plugins oci and local"}
+	return o.launchForeign(b)
+}
+
+// builtIn are the plugins that are part of this program.
+func builtIn() []string { return []string{"local", "oci", "s3"} }
+
+// s3Config lays what the manifest says over what the AWS tools read from the environment.
+func (a *app) s3Config(b manifests.Backend) (plugin.Config, error) {
+	c, err := a.settings(b)
+	if err != nil {
+		return c, err
+	}
+	config, err := s3.FromSettings(c.Settings, c.Secrets)
+	if err != nil {
+		return c, fmt.Errorf("backend %s: %w", b.Name, err)
+	}
+	for _, path := range []*string{&config.CAFile, &config.CredentialsFile, &config.ConfigFile} {
+		*path = below(b.Dir, *path)
+	}
+	config.Scheme = b.Name
+	config = config.Over(s3.FromEnvironment(a.getenv))
+	c.Settings, c.Secrets = config.Settings()
+	return c, nil
+}
+
+// settings gives the settings of a backend, and its secrets from where they are.
+func (a *app) settings(b manifests.Backend) (plugin.Config, error) {
+	c := plugin.Config{Settings: map[string]string{}, Secrets: map[string]string{}}
+	for _, key := range slices.Sorted(maps.Keys(b.Settings)) {
+		s := b.Settings[key]
+		if s.Secret == nil {
+			c.Settings[key] = s.Value
+			continue
+		}
+		secret, err := s.Secret.Resolve(a.ctx, a.env, b.Dir)
+		if err != nil {
+			return c, &codeError{exitDenied, fmt.Errorf("backend %s: %s: %w", b.Name, key, err), ""}
+		}
+		c.Secrets[key] = secret
+	}
+	return c, nil
+}
+
+// below makes a relative path one below dir. The home folder of "~/" is known only to who opens the file.
+func below(dir, path string) string {
+	if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, "~") {
+		return path
+	}
+	return filepath.Join(dir, path)
 }
 
 // ociConfig takes each value from the manifest or, if that is silent, from the variables that the OCI CLI reads too.
 func (a *app) ociConfig(b manifests.Backend) (oci.Config, error) {
-	switch auth := b.Settings["auth"].Value; auth {
+	given, err := a.settings(b)
+	if err != nil {
+		return oci.Config{}, err
+	}
+	from := given.Settings
+	switch from["auth"] {
 	case "", "config_file", "env", "session_token": // each is a profile, or values given by hand
 	default:
-		return oci.Config{}, &codeError{exitInvalid, fmt.Errorf("backend %s: auth: %s is not supported by this release", b.Name, auth),
+		return oci.Config{}, &codeError{exitInvalid, fmt.Errorf("backend %s: auth: %s is not supported by this release", b.Name, from["auth"]),
 			"use a profile of the OCI configuration file, or the keys tenancy_ocid, user_ocid, fingerprint and private_key_path"}
 	}
-	get := func(key, variable string) string {
-		if s, ok := b.Settings[key]; ok {
-			return s.Value
-		}
-		if variable == "" {
-			return ""
-		}
-		return a.getenv(variable)
-	}
-	c := oci.Config{
+	return oci.Config{
 		Scheme:         b.Name,
-		ConfigFile:     get("config_file", "OCI_CLI_CONFIG_FILE"),
-		Profile:        get("profile", "OCI_CLI_PROFILE"),
-		Region:         get("region", "OCI_CLI_REGION"),
-		TenancyOCID:    get("tenancy_ocid", ""),
-		UserOCID:       get("user_ocid", ""),
-		Fingerprint:    get("fingerprint", ""),
-		PrivateKeyPath: get("private_key_path", ""),
-		Compartment:    get("compartment", ""),
-		Endpoint:       get("endpoint", "OCI_CLI_ENDPOINT"),
-	}
-	for _, path := range []*string{&c.ConfigFile, &c.PrivateKeyPath} {
-		if _, inManifest := b.Settings["config_file"]; path == &c.ConfigFile && !inManifest {
-			continue
-		}
-		if *path != "" && !filepath.IsAbs(*path) && !strings.HasPrefix(*path, "~") {
-			*path = filepath.Join(b.Dir, *path)
-		}
-	}
-	if s, ok := b.Settings["passphrase"]; ok && s.Secret != nil {
-		passphrase, err := s.Secret.Resolve(a.ctx, a.env, b.Dir)
-		if err != nil {
-			return c, &codeError{exitDenied, fmt.Errorf("backend %s: passphrase: %w", b.Name, err), ""}
-		}
-		c.Passphrase = passphrase
-	}
-	return c, nil
+		ConfigFile:     cmp.Or(below(b.Dir, from["config_file"]), a.getenv("OCI_CLI_CONFIG_FILE")),
+		Profile:        cmp.Or(from["profile"], a.getenv("OCI_CLI_PROFILE")),
+		Region:         cmp.Or(from["region"], a.getenv("OCI_CLI_REGION")),
+		TenancyOCID:    from["tenancy_ocid"],
+		UserOCID:       from["user_ocid"],
+		Fingerprint:    from["fingerprint"],
+		PrivateKeyPath: below(b.Dir, from["private_key_path"]),
+		Compartment:    from["compartment"],
+		Endpoint:       cmp.Or(from["endpoint"], a.getenv("OCI_CLI_ENDPOINT")),
+		Passphrase:     given.Secrets["passphrase"],
+	}, nil
 }
 
 // usedSchemes lists the schemes of all locations and the backends of all exports, each once.

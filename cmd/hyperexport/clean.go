@@ -10,9 +10,9 @@ import (
 
 type cleanCmd struct {
 	manifestFlags
+	stateFlags
 	Remove bool   `help:"Remove what was found, instead of only showing it. The interrupted run can then not be continued."`
 	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
-	State  string `placeholder:"DIR" help:"Folder that keeps what runs remember (default: $$HYPEREXPORT_STATE, or hyperexport in the XDG state folder)."`
 }
 
 func (c *cleanCmd) Help() string {
@@ -36,7 +36,7 @@ func (c *cleanCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.openSession(m, c.State, journal.Lock)
+	s, err := a.openSession(m, c.manifestFlags, c.stateFlags, journal.Lock)
 	if err != nil {
 		return err
 	}

@@ -40,11 +40,9 @@ func (c *completionCmd) Run(a *app) error {
 // collectWords maps the path of each command, such as "simulate oci", to what may follow it.
 func collectWords(n *kong.Node, path string, words map[string][]string) {
 	list := []string{}
-	for _, child := range n.Children {
-		if !child.Hidden {
-			list = append(list, child.Name)
-			collectWords(child, strings.TrimSpace(path+" "+child.Name), words)
-		}
+	for _, child := range shown(n) {
+		list = append(list, child.Name)
+		collectWords(child, strings.TrimSpace(path+" "+child.Name), words)
 	}
 	for _, p := range n.Positional {
 		list = append(list, p.EnumSlice()...)
@@ -57,13 +55,18 @@ func collectWords(n *kong.Node, path string, words map[string][]string) {
 	words[path] = append(list, "--help")
 }
 
+// shown are the commands below n that are for people.
+func shown(n *kong.Node) []*kong.Node {
+	return slices.DeleteFunc(slices.Clone(n.Children), func(child *kong.Node) bool { return child.Hidden })
+}
+
 // writeBash completes commands and flags, and file names after a flag that takes one.
 func writeBash(s *strings.Builder, words map[string][]string) {
 	s.WriteString(`_hyperexport() {
   local word path="" cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}"
   COMPREPLY=()
   case "$prev" in
-    -f|--file|--config|--seed-file|--request-log) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    -f|--file|--config|--log|--seed-file|--request-log) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --dir|--state) COMPREPLY=($(compgen -d -- "$cur")); return ;;
     -o|--output) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
     --progress) COMPREPLY=($(compgen -W "auto bar plain json none" -- "$cur")); return ;;
@@ -84,14 +87,14 @@ func writeBash(s *strings.Builder, words map[string][]string) {
 }
 
 func writeFish(s *strings.Builder, root *kong.Node) {
-	for _, child := range root.Children {
+	for _, child := range shown(root) {
 		fmt.Fprintf(s, "complete -c hyperexport -n __fish_use_subcommand -f -a %s -d %q\n", child.Name, child.Help)
 		writeFishNode(s, child)
 	}
 }
 
 func writeFishNode(s *strings.Builder, n *kong.Node) {
-	for _, child := range n.Children {
+	for _, child := range shown(n) {
 		fmt.Fprintf(s, "complete -c hyperexport -n '__fish_seen_subcommand_from %s' -f -a %s -d %q\n", n.Name, child.Name, child.Help)
 		writeFishNode(s, child)
 	}

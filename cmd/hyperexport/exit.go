@@ -9,6 +9,7 @@ import (
 	"github.com/hyperexport/hyperexport/executor/journal"
 	"github.com/hyperexport/hyperexport/manifests"
 	"github.com/hyperexport/hyperexport/pkg/backend"
+	"github.com/hyperexport/hyperexport/pkg/plugin"
 )
 
 // The exit codes, one table for all commands. An unknown code means failure.
@@ -50,6 +51,7 @@ func (a *app) exitCode(err error) int {
 	var coded *codeError
 	var invalid *manifests.Errors
 	var one *manifests.Error
+	var fault *plugin.Error
 	switch {
 	case err == nil:
 		return exitDone
@@ -61,6 +63,8 @@ func (a *app) exitCode(err error) int {
 		return exitLocked
 	case errors.Is(err, context.Canceled) && a.signal.Load() != 0:
 		return int(a.signal.Load())
+	case errors.As(err, &fault) && backend.KindOf(err) != backend.Canceled:
+		return exitPlugin
 	}
 	kind := backend.KindOf(err)
 	if kind == backend.NotFound && errors.Is(err, backend.Forbidden) { // the service does not say which
@@ -150,6 +154,10 @@ func helpFor(err error) string {
 	var coded *codeError
 	if errors.As(err, &coded) && coded.help != "" {
 		return coded.help
+	}
+	var fault *plugin.Error
+	if errors.As(err, &fault) {
+		return pluginHelp(fault)
 	}
 	if errors.Is(err, journal.ErrLocked) {
 		return "wait for the other run to end; the lock ends with its process"

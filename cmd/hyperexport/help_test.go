@@ -9,12 +9,13 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// TestHelp asks every command for help: it has examples, and each is a command line that the program understands.
+// TestHelp asks every command for help: it has examples, and each is a command line that the program understands. Hidden
+// ones are not for people.
 func TestHelp(t *testing.T) {
 	parser := testParser(t)
 	var visit func(n *kong.Node, path []string)
 	visit = func(n *kong.Node, path []string) {
-		if n.Type == kong.CommandNode && len(n.Children) == 0 {
+		if n.Type == kong.CommandNode && len(n.Children) == 0 && !n.Hidden {
 			t.Run(strings.Join(path, " "), func(t *testing.T) { checkHelp(t, path) })
 		}
 		for _, child := range n.Children {

@@ -68,7 +68,8 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("HYPEREXPORT_STATE", filepath.Join(env.WorkDir, "state"))
 	env.Setenv("HYPEREXPORT_POLL", "10ms")
 	env.Setenv("TERM", "xterm")
-	env.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector lets each process sleep for a second at its end
+	env.Setenv("AWS_EC2_METADATA_DISABLED", "true") // nothing outside of this machine is asked
+	env.Setenv("GORACE", "atexit_sleep_ms=0")       // the race detector lets each process sleep for a second at its end
 	for _, v := range env.Vars {
 		for i := range v {
 			if v[i] == '=' {

@@ -26,14 +26,9 @@ const mostManifest = 2 << 20
 // load reads and checks the manifest.
 func (f manifestFlags) load(a *app) (*manifests.Manifest, error) {
 	o := manifests.Options{Vars: f.Var, Env: a.env}
-	path, text, err := a.configFile(f.Config)
-	if err != nil {
-		return nil, &codeError{exitInvalid, fmt.Errorf("read the config file: %w", err), ""}
-	}
-	if path != "" {
-		if o.Config, err = manifests.ParseConfig(path, text, manifests.Options{Env: a.env, Dir: filepath.Dir(path)}); err != nil {
-			return nil, err
-		}
+	var err error
+	if o.Config, err = f.loadConfig(a); err != nil {
+		return nil, err
 	}
 	name, src, err := f.read(a)
 	if err != nil {
@@ -47,6 +42,18 @@ func (f manifestFlags) load(a *app) (*manifests.Manifest, error) {
 		return nil, err
 	}
 	return m, plan.Supported(m)
+}
+
+// loadConfig reads the user's own backends; nil if there is no such file.
+func (f manifestFlags) loadConfig(a *app) (*manifests.Config, error) {
+	path, text, err := a.configFile(f.Config)
+	if err != nil {
+		return nil, &codeError{exitInvalid, fmt.Errorf("read the config file: %w", err), ""}
+	}
+	if path == "" {
+		return nil, nil //nolint:nilnil // a nil Config knows the built-in backends
+	}
+	return manifests.ParseConfig(path, text, manifests.Options{Env: a.env, Dir: filepath.Dir(path)})
 }
 
 func (f manifestFlags) read(a *app) (name string, src []byte, err error) {
@@ -73,7 +80,7 @@ func (f manifestFlags) dir() (string, error) {
 
 // command gives the command line that repeats this one for another command, for messages.
 func (f manifestFlags) command(verb, state string) string {
-	words := []string{"hyperexport", verb, "-f", f.File}
+	words := append(append([]string{"hyperexport"}, strings.Fields(verb)...), "-f", f.File)
 	for _, name := range slices.Sorted(maps.Keys(f.Var)) {
 		words = append(words, "--var", name+"="+f.Var[name])
 	}

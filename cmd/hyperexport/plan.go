@@ -7,9 +7,9 @@ import (
 
 type planCmd struct {
 	manifestFlags
+	stateFlags
 	Output           string `short:"o" enum:"text,json" default:"text" help:"text or json."`
 	DetailedExitcode bool   `name:"detailed-exitcode" help:"Exit with 2 if there is something to do, 0 if there is not."`
-	State            string `placeholder:"DIR" help:"Folder that keeps what runs remember (default: $$HYPEREXPORT_STATE, or hyperexport in the XDG state folder)."`
 }
 
 func (c *planCmd) Help() string {
@@ -25,7 +25,7 @@ func (c *planCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.openSession(m, c.State, journal.Look)
+	s, err := a.openSession(m, c.manifestFlags, c.stateFlags, journal.Look)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type session struct {
 	run      journal.Run
 	resumes  bool   // an earlier process has begun the run
 	stale    string // id of a run that is too old to be continued; "" if there is none
+	opener   *opener
 	backends backend.Set
 }
 
@@ -32,8 +33,13 @@ const runtimeMemory = 64 << 20
 
 // openSession takes the lock of the manifest's runs, finds the run to continue or names a new one, and configures the
 // backends. A session that only looks takes no lock, so that it can be had while a run is under way.
-func (a *app) openSession(m *manifests.Manifest, state string, open func(root, name string) (*journal.Store, error)) (*session, error) {
-	root, err := a.stateRoot(state)
+func (a *app) openSession(
+	m *manifests.Manifest, f manifestFlags, flags stateFlags, open func(root, name string) (*journal.Store, error),
+) (*session, error) {
+	if err := flags.openLog(a); err != nil {
+		return nil, err
+	}
+	root, err := a.stateRoot(flags.State)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +55,11 @@ func (a *app) openSession(m *manifests.Manifest, state string, open func(root, n
 		s.close()
 		return nil, err
 	}
-	if s.backends, err = a.openBackends(m); err != nil {
+	if s.opener, err = a.newOpener(f, m.Limits.Memory); err != nil {
+		s.close()
+		return nil, err
+	}
+	if s.backends, err = s.opener.openAll(m); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -98,6 +108,7 @@ func (s *session) giveUpStale(a *app) error {
 
 func (s *session) close() {
 	_ = s.backends.Close() // nothing is in flight any more
+	s.opener.close()
 	_ = s.store.Close()
 }
 

@@ -24,6 +24,7 @@ const (
 	NotExecutable Reason = "not executable" // the file may not be run
 	WrongSystem   Reason = "wrong system"   // no program, or one for another system or architecture
 	WrongDigest   Reason = "wrong digest"   // not the file whose SHA-256 is wanted
+	Untrusted     Reason = "untrusted"      // nobody has said that it may run; Launch does not judge that
 	WrongProtocol Reason = "wrong protocol" // no plugin at all, or one of another version of the protocol
 	Crashed       Reason = "crashed"        // it ended before it was ready
 	Hung          Reason = "hung"           // it was not ready, or did not answer, in time

@@ -43,11 +43,11 @@ func openProgram(path, digest string) (_ *program, err error) {
 			err = errors.Join(err, file.Close())
 		}
 	}()
-	hash := sha256.New()
-	if _, err := io.Copy(hash, file); err != nil {
+	sum, err := sha256Of(file)
+	if err != nil {
 		return nil, err
 	}
-	if sum := hex.EncodeToString(hash.Sum(nil)); !strings.EqualFold(sum, digest) {
+	if !strings.EqualFold(sum, digest) {
 		return nil, fmt.Errorf("its SHA-256 is %s and should be %s: %w", sum, digest, errDigest)
 	}
 	p, err := executeOpened(file)
@@ -58,6 +58,36 @@ func openProgram(path, digest string) (_ *program, err error) {
 		return copyProgram(file, info.Mode(), digest)
 	}
 	return p, nil
+}
+
+// Digest returns the SHA-256, in hexadecimal, of the program at path, which is what Options.SHA256 is compared with. The
+// error is an *Error.
+func Digest(path string) (string, error) {
+	fault := func(reason Reason, err error) error {
+		var at *fs.PathError
+		if errors.As(err, &at) {
+			err = at.Err // the path stands before it
+		}
+		return &Error{Plugin: filepath.Base(path), Path: path, Reason: reason, Err: err}
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return "", fault(reasonOf(err, path), err)
+	}
+	defer file.Close()
+	sum, err := sha256Of(file)
+	if err != nil {
+		return "", fault(NotExecutable, err)
+	}
+	return sum, nil
+}
+
+func sha256Of(r io.Reader) (string, error) {
+	hash := sha256.New()
+	if _, err := io.Copy(hash, r); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
 // copyProgram makes a copy that nobody else can change and closes file.

@@ -143,10 +143,6 @@ func (c Config) resolve() (options, *keychain, error) {
 	if err != nil {
 		return o, nil, err
 	}
-	keys, err := c.keychain(profile)
-	if err != nil {
-		return o, nil, err
-	}
 	o.region = cmp.Or(c.Region, profile.values["region"], defaultRegion)
 	if !regionPattern.MatchString(o.region) {
 		return o, nil, fmt.Errorf("region %q is not a region such as eu-central-1", clip(o.region))
@@ -177,7 +173,10 @@ func (c Config) resolve() (options, *keychain, error) {
 	if o.roots, err = readRoots(cmp.Or(c.CAFile, profile.values["ca_bundle"])); err != nil {
 		return o, nil, err
 	}
-	o.store, err = c.Objects.storing()
+	if o.store, err = c.Objects.storing(); err != nil {
+		return o, nil, err
+	}
+	keys, err := c.keychain(profile)
 	return o, keys, err
 }
 
