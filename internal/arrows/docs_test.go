@@ -81,7 +81,7 @@ func missing(word string, symbols map[string][]string) string {
 // folders.
 func isOurs(word string) bool {
 	first, _, nested := strings.Cut(word, "/")
-	folders := []string{".ci", "cmd", "docs", "executor", "internal", "manifests", "pkg", "plan", "plugins", "scripts"}
+	folders := []string{".ci", "cmd", "docs", "examples", "executor", "internal", "manifests", "pkg", "plan", "plugins", "scripts"}
 	return path.Ext(word) == ".go" || nested && slices.Contains(folders, first)
 }
 
