@@ -66,7 +66,7 @@ func BenchmarkReadSmall(b *testing.B) {
 
 func benchStorage(b *testing.B, name string) backend.Storage {
 	b.Helper()
-	s := storage(b, provider(b, gateway.config()), gateway.bucket(b, name))
+	s := storage(b, provider(b, ofVersity()), newBucket(b, name))
 	if _, err := s.Put(b.Context(), "first", []byte("x"), backend.PutOptions{}); err != nil { // tells what is verified
 		b.Fatal(err)
 	}

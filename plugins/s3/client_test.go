@@ -131,7 +131,7 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%+v goes to %s", c, got)
 		}
 	}
-	p := provider(t, gateway.config())
+	p := provider(t, ofVersity())
 	u := p.address(call{bucket: "b", query: url.Values{"prefix": {"a b+c"}}}, "us-east-1")
 	if u.RawQuery != "prefix=a%20b%2Bc" {
 		t.Error(u.RawQuery)
@@ -168,7 +168,7 @@ func TestAuthority(t *testing.T) {
 // TestRefusalBeforeTheBody has a server that answers and hangs up while most of the body is still to come. The answer must
 // not be lost in the error of the write.
 func TestRefusalBeforeTheBody(t *testing.T) {
-	s := storage(t, provider(t, gateway.config()), gateway.bucket(t, "early"))
+	s := storage(t, provider(t, ofVersity()), newBucket(t, "early"))
 	for range 20 {
 		_, err := s.UploadPart(t.Context(), backend.Upload{Key: "object", ID: "none"}, 1, make([]byte, 16*mib), "")
 		if !errors.Is(err, backend.NotFound) || codeOf(err) != codeNoSuchUpload {

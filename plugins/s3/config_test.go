@@ -154,7 +154,7 @@ func TestRefusedConfigs(t *testing.T) {
 }
 
 func TestOpen(t *testing.T) {
-	p := provider(t, gateway.config())
+	p := provider(t, ofVersity())
 	for path, want := range map[string]string{"bucket": "", "bucket/": "", "bucket/a//b": "a//b", "my.bucket/k": "k"} {
 		if _, key, err := p.Open(backend.Location{Scheme: "s3", Path: path}); err != nil || key != want {
 			t.Errorf("%s: %q, %v", path, key, err)

@@ -28,8 +28,8 @@ func TestConformanceUnverified(t *testing.T) {
 
 func conform(t *testing.T, title string, change func(*Config), only string) {
 	t.Run(title, func(t *testing.T) {
-		name := gateway.bucket(t, title)
-		config := gateway.config()
+		name := newBucket(t, title)
+		config := ofVersity()
 		change(&config)
 		p := provider(t, config)
 		open := func(t *testing.T) backend.Storage { return inTree{storage(t, p, name)} }

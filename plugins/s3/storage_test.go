@@ -265,8 +265,8 @@ func TestLargeCopy(t *testing.T) {
 // a copy in parts fails before it is visible; where its checksums are not asked for it succeeds.
 func TestLargeCopyAtGateway(t *testing.T) {
 	for sums, want := range map[string]backend.Kind{"crc32c": backend.Corrupt, "md5": backend.Unknown} {
-		name := gateway.bucket(t, "copies")
-		c := gateway.config()
+		name := newBucket(t, "copies")
+		c := ofVersity()
 		c.Checksums = sums
 		p := provider(t, c)
 		p.copyAtOnce, p.copySize = 6*mib, 5*mib
@@ -404,7 +404,7 @@ func TestMissingBucket(t *testing.T) {
 
 // TestDotsAreForAmazon has keys that a service may resolve as a path, and so reach another bucket.
 func TestDotsAreForAmazon(t *testing.T) {
-	p := provider(t, gateway.config())
+	p := provider(t, ofVersity())
 	s := storage(t, p, "copies")
 	for _, key := range []string{"..", "../other/object", "a/../b", "./a", "a/."} {
 		if _, err := s.Put(t.Context(), key, nil, backend.PutOptions{}); !errors.Is(err, backend.Invalid) {
