@@ -10,16 +10,18 @@ import (
 
 // InTree is a bucket of a Server without what it deviates in from S3. It refuses, as a container may, the keys that versitygw
 // takes for others: it joins empty elements, so that "a//b" is stored as "a/b" and "/a" as "a"; it takes a slash at the end
-// for a folder, which has no bytes; and it cannot hold an element of more than 255 bytes, which it tells a HEAD as "not
-// found".
+// for a folder, which has no bytes; it can write an object whose last element has more than 227 bytes, but neither replace
+// it nor complete an upload of it; and it cannot hold an element of more than 255 bytes, which it tells a HEAD as "not found".
 type InTree struct{ backend.Storage }
+
+const longestElement = 227
 
 func (InTree) refuse(op, key string) error {
 	if key == "" {
 		return nil
 	}
 	for element := range strings.SplitSeq(key, "/") {
-		if element == "" || len(element) > 255 {
+		if element == "" || len(element) > longestElement {
 			return &backend.Error{Op: op, Key: key, Kind: backend.Invalid, Err: errors.New("versitygw takes this key for another")}
 		}
 	}
