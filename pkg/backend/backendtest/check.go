@@ -26,8 +26,8 @@ type CheckOptions struct {
 	Objects int
 	// Existing is the key of an object that is there, has bytes, and does not change while the suite runs. A container that
 	// cannot be written needs one, and there the suite looks beside it for keys that are not there, whatever the prefix.
-	// Of a large one the first and the last MiB are read, several times; if the container tells its checksum, 64 MiB are
-	// read as a whole, once. Where the suite can write it has objects of its own.
+	// The first and the last MiB are read, several times, and one of up to 64 MiB as a whole if the container tells its
+	// checksum. Where the suite can write it has objects of its own.
 	Existing string
 	// Only runs the cases whose name contains it.
 	Only string
