@@ -82,11 +82,12 @@ func infoTo(i backend.Info) *pb.Info {
 	return &pb.Info{
 		Can: &pb.Capabilities{Write: c.Write, List: c.List, ListParts: c.ListParts, ListUploads: c.ListUploads,
 			Delete: c.Delete, Sequential: c.Sequential, PutIfAbsent: c.PutIfAbsent, CompleteIfAbsent: c.CompleteIfAbsent,
-			IfVersion: c.IfVersion, Holes: c.Holes, Strays: c.Strays, ModTime: c.ModTime},
+			IfVersion: c.IfVersion, Holes: c.Holes, Strays: c.Strays, ModTime: c.ModTime,
+			MakesContainer: c.MakesContainer},
 		Checksums: each(i.Checksums, func(a backend.Algorithm) string { return text(string(a)) }),
 		CopyFrom:  texts(i.CopyFrom),
 		Limits: &pb.Limits{MinPart: l.MinPart, MaxPart: l.MaxPart, MaxParts: int64(l.MaxParts), MaxPut: l.MaxPut,
-			MaxObject: l.MaxObject, Connections: int64(l.Connections)},
+			MaxObject: l.MaxObject, MinCopy: l.MinCopy, Connections: int64(l.Connections)},
 	}
 }
 
@@ -96,11 +97,11 @@ func infoFrom(i *pb.Info) backend.Info {
 		Can: backend.Capabilities{Write: c.GetWrite(), List: c.GetList(), ListParts: c.GetListParts(),
 			ListUploads: c.GetListUploads(), Delete: c.GetDelete(), Sequential: c.GetSequential(),
 			PutIfAbsent: c.GetPutIfAbsent(), CompleteIfAbsent: c.GetCompleteIfAbsent(), IfVersion: c.GetIfVersion(),
-			Holes: c.GetHoles(), Strays: c.GetStrays(), ModTime: c.GetModTime()},
+			Holes: c.GetHoles(), Strays: c.GetStrays(), ModTime: c.GetModTime(), MakesContainer: c.GetMakesContainer()},
 		Checksums: each(i.GetChecksums(), func(s string) backend.Algorithm { return backend.Algorithm(s) }),
 		CopyFrom:  slices.Clone(i.GetCopyFrom()),
 		Limits: backend.Limits{MinPart: l.GetMinPart(), MaxPart: l.GetMaxPart(), MaxParts: int(l.GetMaxParts()),
-			MaxPut: l.GetMaxPut(), MaxObject: l.GetMaxObject(), Connections: int(l.GetConnections())},
+			MaxPut: l.GetMaxPut(), MaxObject: l.GetMaxObject(), MinCopy: l.GetMinCopy(), Connections: int(l.GetConnections())},
 	}
 }
 

@@ -846,6 +846,7 @@ type Capabilities struct {
 	Holes            bool                   `protobuf:"varint,10,opt,name=holes,proto3" json:"holes,omitempty"`
 	Strays           bool                   `protobuf:"varint,11,opt,name=strays,proto3" json:"strays,omitempty"`
 	ModTime          bool                   `protobuf:"varint,12,opt,name=mod_time,json=modTime,proto3" json:"mod_time,omitempty"`
+	MakesContainer   bool                   `protobuf:"varint,13,opt,name=makes_container,json=makesContainer,proto3" json:"makes_container,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -964,6 +965,13 @@ func (x *Capabilities) GetModTime() bool {
 	return false
 }
 
+func (x *Capabilities) GetMakesContainer() bool {
+	if x != nil {
+		return x.MakesContainer
+	}
+	return false
+}
+
 type Limits struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	MinPart       int64                  `protobuf:"varint,1,opt,name=min_part,json=minPart,proto3" json:"min_part,omitempty"`
@@ -972,6 +980,7 @@ type Limits struct {
 	MaxPut        int64                  `protobuf:"varint,4,opt,name=max_put,json=maxPut,proto3" json:"max_put,omitempty"`
 	MaxObject     int64                  `protobuf:"varint,5,opt,name=max_object,json=maxObject,proto3" json:"max_object,omitempty"`
 	Connections   int64                  `protobuf:"varint,6,opt,name=connections,proto3" json:"connections,omitempty"`
+	MinCopy       int64                  `protobuf:"varint,7,opt,name=min_copy,json=minCopy,proto3" json:"min_copy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1044,6 +1053,13 @@ func (x *Limits) GetMaxObject() int64 {
 func (x *Limits) GetConnections() int64 {
 	if x != nil {
 		return x.Connections
+	}
+	return 0
+}
+
+func (x *Limits) GetMinCopy() int64 {
+	if x != nil {
+		return x.MinCopy
 	}
 	return 0
 }
@@ -4223,7 +4239,7 @@ const file_backend_proto_rawDesc = "" +
 	"\x03can\x18\x01 \x01(\v2#.hyperexport.plugin.v1.CapabilitiesR\x03can\x12\x1c\n" +
 	"\tchecksums\x18\x02 \x03(\tR\tchecksums\x12\x1b\n" +
 	"\tcopy_from\x18\x03 \x03(\tR\bcopyFrom\x125\n" +
-	"\x06limits\x18\x04 \x01(\v2\x1d.hyperexport.plugin.v1.LimitsR\x06limits\"\xec\x02\n" +
+	"\x06limits\x18\x04 \x01(\v2\x1d.hyperexport.plugin.v1.LimitsR\x06limits\"\x95\x03\n" +
 	"\fCapabilities\x12\x14\n" +
 	"\x05write\x18\x01 \x01(\bR\x05write\x12\x12\n" +
 	"\x04list\x18\x02 \x01(\bR\x04list\x12\x1d\n" +
@@ -4241,7 +4257,8 @@ const file_backend_proto_rawDesc = "" +
 	"\x05holes\x18\n" +
 	" \x01(\bR\x05holes\x12\x16\n" +
 	"\x06strays\x18\v \x01(\bR\x06strays\x12\x19\n" +
-	"\bmod_time\x18\f \x01(\bR\amodTime\"\xb5\x01\n" +
+	"\bmod_time\x18\f \x01(\bR\amodTime\x12'\n" +
+	"\x0fmakes_container\x18\r \x01(\bR\x0emakesContainer\"\xd0\x01\n" +
 	"\x06Limits\x12\x19\n" +
 	"\bmin_part\x18\x01 \x01(\x03R\aminPart\x12\x19\n" +
 	"\bmax_part\x18\x02 \x01(\x03R\amaxPart\x12\x1b\n" +
@@ -4249,7 +4266,8 @@ const file_backend_proto_rawDesc = "" +
 	"\amax_put\x18\x04 \x01(\x03R\x06maxPut\x12\x1d\n" +
 	"\n" +
 	"max_object\x18\x05 \x01(\x03R\tmaxObject\x12 \n" +
-	"\vconnections\x18\x06 \x01(\x03R\vconnections\"\xe8\x01\n" +
+	"\vconnections\x18\x06 \x01(\x03R\vconnections\x12\x19\n" +
+	"\bmin_copy\x18\a \x01(\x03R\aminCopy\"\xe8\x01\n" +
 	"\x06Object\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\fR\x03key\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x126\n" +
