@@ -74,10 +74,10 @@ func (a *app) exitCode(err error) int {
 }
 
 // planError is the error of a plan that could not be made. A request that can never succeed, such as one for a location
-// without a bucket, is a mistake in the manifest: nothing was changed.
+// without a bucket, or for a list where there is none, is a mistake in the manifest: nothing was changed.
 func planError(err error) error {
 	coded := &codeError{code: exitInvalid, err: fmt.Errorf("plan: %w", err), help: "correct what the error names; nothing was changed"}
-	if backend.KindOf(err) == backend.Invalid {
+	if kind := backend.KindOf(err); kind == backend.Invalid || kind == backend.Unsupported {
 		return coded
 	}
 	return coded.err

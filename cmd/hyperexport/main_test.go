@@ -46,6 +46,8 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 		"jsonq":      cmdJSONQ,
 		"mask":       cmdMask,
 		"printed":    cmdPrinted,
+		"gateway":    cmdGateway,
+		"webplugin":  cmdWebplugin,
 	}
 }
 

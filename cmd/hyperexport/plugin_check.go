@@ -73,8 +73,8 @@ func (c *pluginCheckCmd) Run(a *app) error {
 	}
 	o := backendtest.CheckOptions{Only: c.Only, Locate: opened.locate(key), Each: func(name string, took time.Duration, err error) {
 		report.Cases = append(report.Cases, newCheckedCase(name, took, err))
-		if !a.json {
-			_ = a.writeString(report.Cases[len(report.Cases)-1].text()) // the end of it tells
+		if c := report.Cases[len(report.Cases)-1]; !a.json && c.Result != caseSkipped {
+			_ = a.writeString(c.text()) // the end of the check tells
 		}
 	}}
 	if !s.Info().Can.Write {
@@ -118,7 +118,7 @@ func newCheckedCase(name string, took time.Duration, err error) checkedCase {
 }
 
 func (c checkedCase) text() string {
-	text := fmt.Sprintf("%-14s  %s", c.Result, c.Name)
+	text := fmt.Sprintf("%-5s  %s", c.Result, c.Name)
 	if c.Result == caseOK {
 		text += fmt.Sprintf("  %.2f s", c.Seconds)
 	}
