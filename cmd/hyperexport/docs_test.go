@@ -58,8 +58,8 @@ func documents(t *testing.T) []string {
 
 // TestDocuments parses the manifests of the documents, runs their command lines, and compares what they print with the
 // blocks of text. Those of one document are one session of
-// a shell, in a folder with the manifests that name their file in the first line, against a simulator. Only the README
-// brings its own simulator.
+// a shell, in a folder with the manifests that name their file in the first line, against a simulator or what beginnings
+// starts.
 func TestDocuments(t *testing.T) {
 	scripts, used := t.TempDir(), map[string]bool{}
 	for _, file := range documents(t) {
@@ -84,9 +84,9 @@ func TestDocuments(t *testing.T) {
 		if session.Len() == 0 {
 			continue
 		}
-		begin := "sim\n"
-		if filepath.Base(file) == "README.md" {
-			begin = ""
+		begin, ok := beginnings[filepath.Base(file)]
+		if !ok {
+			begin = "sim\n"
 		}
 		script := begin + "exec bash -eu session.sh\nmask stdout out\nmask stderr err\nprinted printed out err\n-- printed --\n" + masked(printed.String()) +
 			"-- session.sh --\n" + endsAll + strings.ReplaceAll(session.String(), "127.0.0.1:8443", freeAddress(t)) + files.String()
@@ -101,6 +101,13 @@ func TestDocuments(t *testing.T) {
 		}
 	}
 	testscript.Run(t, testscript.Params{Dir: scripts, Setup: setUp, Cmds: scriptCommands()})
+}
+
+// beginnings are what the sessions of some documents need instead of a simulator.
+var beginnings = map[string]string{
+	"README.md":  "", // brings its own
+	"s3.md":      "gateway archive\nexec sed -i s,http://127.0.0.1:7070,$GW_URL, gateway.yaml\n",
+	"plugins.md": "mkdir www/images\ncp web.yaml www/images/debian.qcow2\nwebplugin www\nexec sed -i s,https://images.example.org/pub,$WEB_URL, web.yaml\nenv IMAGES_TOKEN=$WEB_TOKEN\n",
 }
 
 // endsAll lets a session that fails end what it has started: the test waits for all who hold its output.

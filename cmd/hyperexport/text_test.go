@@ -121,7 +121,7 @@ func masked(text string) string {
 		{`hx-[0-9a-f]{24}`, "TOKEN"},
 		{`\d+(\.\d)? ([KMG]i)?B/s`, "RATE"},
 		{`\d+\.\d MiB|\d{3} KiB|[1-9]\d{2,} B`, "SIZE"}, // depends on the version of qemu-img
-		{`\b\d+(\.\d)?(ms|s)\b`, "TOOK"},
+		{`\b\d+(\.\d)?(ms|s)\b|\b\d+\.\d\d s\b`, "TOOK"},
 		{`request [\w/:.-]+`, "request ID"},
 		{`(STEP|(?:export|transfer)\.\S+)(.*)`, ""}, // columns are as wide as what is masked
 	} {
