@@ -10,9 +10,9 @@ import (
 
 var update = flag.Bool("update", false, "write what scripts compare with anew")
 
-// TestMain makes this test binary the command hyperexport of the scripts.
+// TestMain makes this test binary the command hyperexport of the scripts, and a plugin.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"hyperexport": main})
+	testscript.Main(m, map[string]func(){"hyperexport": main, "hyperexport-plugin-leaky": leakyMain})
 }
 
 // TestScripts runs testdata/script: command lines as a user types them, each script against a simulator of its own.

@@ -116,7 +116,7 @@ func statusOf(op string, err error) error {
 // errorFrom makes the error of a message.
 func errorFrom(w *pb.Error, mask *masker) *backend.Error {
 	e := &backend.Error{Op: mask.line(w.GetOp()), Key: string(w.GetKey()), Kind: backend.Kind(w.GetKind()),
-		RetryAfter: max(0, time.Duration(w.GetRetryAfter())), RequestID: w.GetRequestId()}
+		RetryAfter: max(0, time.Duration(w.GetRetryAfter())), RequestID: mask.line(w.GetRequestId())}
 	if e.Op == "" {
 		e.Op = "call"
 	}
