@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -66,24 +65,4 @@ func webFolder(dir string) http.Handler {
 		}
 		files.ServeHTTP(w, r)
 	})
-}
-
-// startGateway starts an S3 server that ends with the test.
-func startGateway(t *testing.T, buckets ...string) *gateway.Server {
-	t.Helper()
-	s, err := gateway.Start(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	for _, name := range buckets {
-		if err := os.Mkdir(filepath.Join(s.Dir, name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return s
 }
