@@ -18,7 +18,7 @@ build: ## build bin/hyperexport
 test: check-tools ## run every test with the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
 
-demo: ## export two instances and copy a folder, against a simulator of OCI on this machine
+demo: ## export two instances, and take a folder to S3, on to OCI and back, all on this machine
 	@scripts/need.sh go qemu-img
 	@$(MAKE) --no-print-directory build
 	@$(PURE) $(GO) run ./internal/demo -bin bin/hyperexport

@@ -38,6 +38,11 @@ func TestProofSeesEachFault(t *testing.T) {
 		{"header of an image", d.edit("images/web-02.qcow2", func(b []byte) []byte { return append([]byte("QFI?"), b[4:]...) }), "images/web-02.qcow2: qemu-img"},
 		{"byte of a file", d.flip("back/disk.img"), "back/"},
 		{"missing file", d.edit("back/empty", nil), "back/"},
+		{"byte at S3", func(t *testing.T) { d.spoilBucket(t) }, "S3: 24 files"},
+		{"upload at S3", func(t *testing.T) {
+			d.found.parts = []string{"multipart/1"}
+			t.Cleanup(func() { d.found.parts = nil })
+		}, "left at S3: 1"},
 		{"second image", d.repeat("CreateImage"), "request log: 3 CreateImage"},
 		{"second export", d.repeat("ExportImage"), "request log: 5 ExportImage"},
 		{"temporary file", d.add("images/.hx-0123456789abcdef0123456789abcdef.part"), "left here: 1"},
@@ -96,6 +101,13 @@ func (d *demo) edit(name string, change func([]byte) []byte) func(*testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// spoilBucket changes what was read at the S3 server, which is gone by now.
+func (d *demo) spoilBucket(t *testing.T) {
+	before := d.found.bucket.Files["disk.img"]
+	d.found.bucket.Files["disk.img"] = "00"
+	t.Cleanup(func() { d.found.bucket.Files["disk.img"] = before })
 }
 
 // flip inverts a bit in the middle of the last megabyte, where images have data.

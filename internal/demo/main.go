@@ -1,5 +1,5 @@
-// Program demo does the main job of hyperexport against a simulator of Oracle Cloud on this machine, and proves that it was
-// done: two instances become disk images, and a folder goes to object storage and comes back. It prints each command line
+// Program demo does the main job of hyperexport against a simulator of Oracle Cloud and an S3 server on this machine, and
+// proves that it was done: two instances become disk images, and a folder goes to S3, from there to Oracle Cloud, and back. It prints each command line
 // that it runs, so that a reader can run them too, and ends with a list of facts, each measured by something else than
 // hyperexport. It exits with 0 only if all of them hold.
 //
@@ -19,6 +19,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/hyperexport/hyperexport/internal/gateway"
 )
 
 func main() {
@@ -71,11 +73,12 @@ func show(ctx context.Context, bin string, keep bool) (err error) {
 
 // demo is one demonstration.
 type demo struct {
-	bin   string    // absolute
-	dir   string    // everything is below it
-	out   io.Writer // also for what the commands say on stderr, so that it stands in its place
-	sim   *simulator
-	found findings
+	bin     string    // absolute
+	dir     string    // everything is below it
+	out     io.Writer // also for what the commands say on stderr, so that it stands in its place
+	sim     *simulator
+	gateway *gateway.Server
+	found   findings
 }
 
 // play runs the commands and stops the simulator, after asking it what is left there.
@@ -84,6 +87,9 @@ func (d *demo) play(ctx context.Context) error {
 		return err
 	}
 	if err := d.startSimulator(ctx); err != nil {
+		return err
+	}
+	if err := d.startGateway(ctx); err != nil {
 		return err
 	}
 	if err := d.writeManifest(); err != nil {
@@ -101,6 +107,9 @@ func (d *demo) play(ctx context.Context) error {
 		return err
 	}
 	if err := d.askCloud(ctx); err != nil {
+		return err
+	}
+	if err := d.lookAtGateway(); err != nil {
 		return err
 	}
 	return d.stop()
@@ -121,6 +130,9 @@ func (d *demo) command(ctx context.Context, args ...string) *exec.Cmd {
 	if d.sim != nil {
 		cmd.Env = append(cmd.Env, "OCI_CLI_CONFIG_FILE="+d.sim.ConfigFile, "OCI_CLI_PROFILE="+d.sim.Profile,
 			"OCI_CLI_REGION="+d.sim.Region, "OCI_CLI_ENDPOINT="+d.sim.Endpoint)
+	}
+	if d.gateway != nil {
+		cmd.Env = append(cmd.Env, "GW_ACCESS="+d.gateway.Access, "GW_SECRET="+d.gateway.Secret)
 	}
 	return cmd
 }

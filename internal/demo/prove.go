@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hyperexport/hyperexport/internal/proof"
@@ -19,7 +21,9 @@ type findings struct {
 	disks  map[string]string // SHA-256 of each instance's disk, by name
 	images []proof.Image
 	left   proof.Left
-	again  struct { // the report of a second apply
+	bucket proof.Folder // what the S3 server keeps of the bucket
+	parts  []string     // files of its unfinished uploads
+	again  struct {     // the report of a second apply
 		Outcome string `json:"outcome"`
 		Bytes   int64  `json:"bytes"`
 		Steps   []struct {
@@ -62,6 +66,18 @@ func (d *demo) askCloud(ctx context.Context) error {
 	return err
 }
 
+// lookAtGateway reads the files in which the S3 server keeps objects and parts.
+func (d *demo) lookAtGateway() error {
+	dir := filepath.Join(d.gateway.Dir, bucket)
+	var err error
+	if d.found.bucket, err = proof.ReadFolder(filepath.Join(dir, "folder")); err != nil {
+		return err
+	}
+	parts, err := proof.ReadFolder(filepath.Join(dir, ".sgwtmp"))
+	d.found.parts = slices.Sorted(maps.Keys(parts.Files))
+	return err
+}
+
 // prove measures every fact. An error means that one could not be measured.
 func (d *demo) prove(ctx context.Context) ([]fact, error) {
 	var facts []fact
@@ -70,7 +86,7 @@ func (d *demo) prove(ctx context.Context) ([]fact, error) {
 			facts = append(facts, d.provenImage(ctx, name, format)...)
 		}
 	}
-	folder, err := d.provenFolder()
+	folders, err := d.provenFolders()
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +94,7 @@ func (d *demo) prove(ctx context.Context) ([]fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts = append(append(facts, folder), requests...)
+	facts = append(append(facts, folders...), requests...)
 	for _, name := range exported() {
 		facts = append(facts, d.provenOrigin(name))
 	}
@@ -86,7 +102,7 @@ func (d *demo) prove(ctx context.Context) ([]fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(facts, d.provenCloud(), here, d.provenAgain()), nil
+	return append(facts, d.provenCloud(), d.provenGateway(), here, d.provenAgain()), nil
 }
 
 func (d *demo) provenImage(ctx context.Context, name, format string) []fact {
@@ -100,17 +116,29 @@ func (d *demo) provenImage(ctx context.Context, name, format string) []fact {
 	return []fact{check, {fmt.Sprintf("%s: its content has sha256 %s, like the disk of %s", file, short(sum), name), err}}
 }
 
-func (d *demo) provenFolder() (fact, error) {
+// provenFolders compares the folder with what the S3 server has of it, and with what came back from Oracle Cloud.
+func (d *demo) provenFolders() ([]fact, error) {
 	want, err := proof.ReadFolder(filepath.Join(d.dir, "folder"))
 	if err != nil {
-		return fact{}, err
+		return nil, err
 	}
-	got, err := proof.ReadFolder(filepath.Join(d.dir, "back"))
+	back, err := proof.ReadFolder(filepath.Join(d.dir, "back"))
 	if err != nil {
-		return fact{}, err
+		return nil, err
 	}
-	text := fmt.Sprintf("back/: %d files, %.1f MiB, each with the sha256 of the one in folder/", len(got.Files), float64(got.Bytes)/(1<<20))
-	return fact{text, got.Equal(want)}, nil
+	equal := func(name string, got proof.Folder) fact {
+		return fact{fmt.Sprintf("%s: %d files, %.1f MiB, each with the sha256 of the one in folder/", name, len(got.Files), float64(got.Bytes)/(1<<20)),
+			got.Equal(want)}
+	}
+	return []fact{equal("S3", d.found.bucket), equal("back/", back)}, nil
+}
+
+func (d *demo) provenGateway() fact {
+	f := fact{text: fmt.Sprintf("left at S3: %d files of uploads", len(d.found.parts))}
+	if len(d.found.parts) > 0 {
+		f.err = errors.New(strings.Join(d.found.parts, ", "))
+	}
+	return f
 }
 
 // request is a line of the request log.

@@ -4,11 +4,15 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/hyperexport/hyperexport/internal/gateway"
 )
 
 // simulator is a running simulator of OCI, as the line that it prints describes it.
@@ -67,8 +71,29 @@ func (d *demo) startSimulator(ctx context.Context) error {
 	return nil
 }
 
-// stop ends the simulator, which then writes its request log. Stopping twice is no error.
+// startGateway starts an S3 server with a bucket. versitygw is none of hyperexport's parts.
+func (d *demo) startGateway(ctx context.Context) error {
+	s, err := gateway.Start(ctx)
+	if err != nil {
+		return err
+	}
+	d.gateway = s
+	fmt.Fprintf(d.out, "\n$ versitygw --port %s --keep-alive posix %s &\n$ export GW_ACCESS=%s GW_SECRET=...\n",
+		strings.TrimPrefix(s.URL, "http://"), s.Dir, s.Access)
+	return os.Mkdir(filepath.Join(s.Dir, bucket), 0o700)
+}
+
+// stop ends the simulator, which then writes its request log, and the S3 server. Stopping twice is no error.
 func (d *demo) stop() error {
+	err := d.stopSimulator()
+	if d.gateway != nil {
+		err = errors.Join(err, d.gateway.Stop())
+		d.gateway = nil
+	}
+	return err
+}
+
+func (d *demo) stopSimulator() error {
 	if d.sim == nil {
 		return nil
 	}

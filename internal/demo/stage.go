@@ -13,6 +13,7 @@ const (
 	manifestName = "manifest.yaml"
 	seedName     = "seed.json"
 	staging      = "hx-staging"
+	bucket       = "backup" // at the S3 server
 )
 
 // formats are those that the manifest asks for.
@@ -34,6 +35,13 @@ const seed = `{
 
 const manifest = `version: 1
 name: demo
+backends:
+  gw:
+    plugin: s3
+    endpoint: %[2]s
+    access_key: {env: GW_ACCESS}
+    secret_key: {env: GW_SECRET}
+    keys: tree
 exports:
   web:
     select: {compartment: acme/prod, name: "web-*", expect: {min: 2, max: 2}}
@@ -41,13 +49,17 @@ exports:
     staging: oci://%[1]s/hx-staging/
     to: ./images/
 transfers:
-  there:
+  out:
     from: ./folder/
+    to: gw://backup/folder/
+  across:
+    from: gw://backup/folder/
     to: oci://%[1]s/archive/folder/
+    after: [out]
   back:
     from: oci://%[1]s/archive/folder/
     to: ./back/
-    after: [there]
+    after: [across]
 `
 
 // prepare makes what the commands find: the seed of the simulator and a folder to copy.
@@ -83,9 +95,9 @@ func writeRandom(path string, size int64, random io.Reader) error {
 	return f.Close()
 }
 
-// writeManifest writes the manifest for the simulator's namespace and shows it.
+// writeManifest writes the manifest for the simulator's namespace and the S3 server, and shows it.
 func (d *demo) writeManifest() error {
-	text := fmt.Sprintf(manifest, d.sim.Namespace)
+	text := fmt.Sprintf(manifest, d.sim.Namespace, d.gateway.URL)
 	fmt.Fprintf(d.out, "\n$ cat %s\n%s", manifestName, text)
 	return os.WriteFile(filepath.Join(d.dir, manifestName), []byte(text), 0o600)
 }
