@@ -53,8 +53,9 @@ bench: ## measure the transfer engine
 bench-plugin: ## measure the same backend in this process and as a plugin
 	$(GO) test -run '^$$' -bench . ./pkg/plugin
 
-torture: check-tools ## kill runs at random moments, KILLS of them (300), and check what the next run makes of it
+torture: check-tools ## kill runs and plugins at random moments, KILLS of each (300), and check what becomes of it
 	bash -o pipefail -c "$(GO) test -v -count 1 -timeout 0 -run TestKill ./internal/e2e -kills $(or $(KILLS),300) | grep -v '^=== \|--- PASS'"
+	bash -o pipefail -c "$(GO) test -v -count 1 -timeout 0 ./internal/e2e/plugins -kills $(or $(KILLS),300) | grep -v '^=== \|    --- PASS'"
 
 bench-memory: check-tools ## move 4 GiB with 64 MiB of buffers, both ways, and show the most memory that was used
 	$(GO) test -v -count 1 -timeout 30m ./internal/e2e/memory -size 4096

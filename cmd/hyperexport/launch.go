@@ -20,6 +20,9 @@ import (
 // up on a line that stands still much earlier; of others nobody knows.
 const slowestCall = 30 * time.Minute
 
+// startsAgain is how often a plugin that ends before it is ready is started once more. Later it is package plugin that does so.
+const startsAgain = 2
+
 // What a plugin gets of the environment of this program. Secrets are not among it: they cross by Configure.
 func ownEnvironment() []string {
 	return []string{
@@ -99,6 +102,13 @@ func (o *opener) launch(b manifests.Backend, options plugin.Options) (backend.Pr
 	options.Timeouts.Call = slowestCall
 	options.Log = func(line string) { o.a.logPlugin(b.Name, line) }
 	host, err := plugin.Launch(o.a.ctx, options)
+	for range startsAgain {
+		if !errors.Is(err, plugin.Crashed) {
+			break
+		}
+		options.Log(err.Error() + "; it is started again")
+		host, err = plugin.Launch(o.a.ctx, options)
+	}
 	if err != nil {
 		return nil, launchError(b, err)
 	}
