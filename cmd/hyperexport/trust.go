@@ -99,6 +99,9 @@ func (t trust) digest(a *app, ref, path string) (string, error) {
 	if a.confirms(fault.Error() + "\nRun it this once?") {
 		return sum, nil
 	}
+	if a.ctx.Err() != nil {
+		return "", a.ctx.Err()
+	}
 	return "", &codeError{exitPlugin, fault, "if this is the program that you want to run: " + t.remedy}
 }
 
@@ -110,6 +113,15 @@ func (a *app) confirms(question string) bool {
 		return false
 	}
 	fmt.Fprintf(a.stderr, "hyperexport: %s [y/N] ", question)
-	answer, err := bufio.NewReader(in).ReadString('\n')
-	return err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")
+	answered := make(chan string, 1)
+	go func() { // a read from a terminal does not end with a context; it ends with the process
+		answer, _ := bufio.NewReader(in).ReadString('\n')
+		answered <- strings.TrimSpace(answer)
+	}()
+	select {
+	case answer := <-answered:
+		return strings.EqualFold(answer, "y")
+	case <-a.ctx.Done():
+		return false
+	}
 }

@@ -189,7 +189,11 @@ func (s *source) send(ctx context.Context, op, method, key string, want int, h h
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	e := failed(op, key, kindOf(resp.StatusCode), fmt.Errorf("the server answers %s", resp.Status))
+	why := fmt.Errorf("the server answers %s", resp.Status)
+	if resp.StatusCode == http.StatusOK {
+		why = errors.New("the server cannot send a part of an object: it answers with all of it")
+	}
+	e := failed(op, key, kindOf(resp.StatusCode), why)
 	e.RequestID, e.RetryAfter = resp.Header.Get("X-Request-Id"), retryAfter(resp.Header)
 	return nil, e
 }
