@@ -15,8 +15,9 @@ LINT = $(PURE) $(GO) tool -modfile=tools.mod golangci-lint
 build: ## build bin/hyperexport
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/hyperexport
 
-test: check-tools ## run every test with the race detector
+test: check-tools ## run every test with the race detector, and without it what takes too long with it
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
+	$(PURE) $(GO) test -run TestStorage/s3 ./pkg/plugin
 
 demo: ## export two instances, and take a folder to S3, on to OCI and back, all on this machine
 	@scripts/need.sh go qemu-img

@@ -19,7 +19,6 @@ import (
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
 	pb "github.com/hyperexport/hyperexport/pkg/plugin/proto/v1"
-	"github.com/hyperexport/hyperexport/plugins/local"
 )
 
 // The standard files of the process, whatever go-plugin puts in their place.
@@ -27,11 +26,11 @@ var rawStdout, rawStderr = os.Stdout, os.Stderr
 
 // guestMain is the main function of the guest of that kind.
 func guestMain(kind string) {
+	if factory := factoryOf(kind); factory != nil {
+		Serve(factory)
+		return
+	}
 	switch kind {
-	case "mem":
-		Serve(memFactory)
-	case "local":
-		Serve(func(context.Context, Config) (backend.Provider, error) { return local.New(local.Options{}), nil })
 	case "host":
 		hostMain()
 	case "giant":

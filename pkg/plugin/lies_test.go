@@ -60,7 +60,9 @@ func TestLies(t *testing.T) {
 		{"disorder", list, backend.Corrupt}, {"twice", list, backend.Corrupt}, {"outside", list, backend.Corrupt},
 		{"negative", stat, backend.NotFound}, {"other-key", stat, backend.NotFound}, {"canceled", stat, backend.Unavailable},
 	} {
-		h := inProcess(t, nil, "mischief", c.mischief)
+		o := options(t, "mem")
+		o.Config.Settings["mischief"] = c.mischief
+		h := inProcess(t, o)
 		if err := c.call(t.Context(), openMem(t, h)); !errors.Is(err, c.kind) {
 			t.Errorf("%s: want %q, got %v", c.mischief, c.kind, err)
 		}

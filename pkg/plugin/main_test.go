@@ -3,9 +3,11 @@ package plugin
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +30,19 @@ func TestMain(m *testing.M) {
 		guestMain(os.Args[2])
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(tests{m})
+}
+
+// tests are those of the package, and then the end of the server that some of them used.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int {
+	code := t.M.Run()
+	if err := stopVersity(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return max(1, code)
+	}
+	return code
 }
 
 // memFactory makes a provider in memory as the settings say.
@@ -62,7 +76,7 @@ func options(t testing.TB, kind string) Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Options{
+	o := Options{
 		Name: kind, Command: []string{self, "guest", kind},
 		Log: func(line string) {
 			if t.Logf("%s: %s", kind, line); strings.Contains(line, "DATA RACE") {
@@ -72,6 +86,8 @@ func options(t testing.TB, kind string) Options {
 		Env:    []string{"GORACE=atexit_sleep_ms=0"}, // or each guest takes a second to end
 		Config: Config{Settings: map[string]string{}, Secrets: map[string]string{"key": canary}},
 	}
+	configure(t, kind, o.Config)
+	return o
 }
 
 const canary = "canary-5f2e8d\"&%7a secret"
@@ -105,20 +121,16 @@ func newArena(t testing.TB, size int64) *Arena {
 	return a
 }
 
-// inProcess is a host whose guest runs in this process: the same gRPC, without the process. settings are names and values.
-func inProcess(t testing.TB, arena *Arena, settings ...string) *Host {
+// inProcess is a host whose guest runs in this process: the same gRPC, without the process.
+func inProcess(t testing.TB, o Options) *Host {
 	t.Helper()
-	s := newServer(memFactory)
+	s := newServer(factoryOf(o.Name))
 	ctx := t.Context()
-	named := map[string]string{}
-	for i := 0; i < len(settings); i += 2 {
-		named[settings[i]] = settings[i+1]
-	}
-	if _, err := (backendServer{server: s}).Configure(ctx, &pb.ConfigureRequest{Settings: named}); err != nil {
+	if _, err := (backendServer{server: s}).Configure(ctx, &pb.ConfigureRequest{Settings: o.Config.Settings, Secrets: o.Config.Secrets}); err != nil {
 		t.Fatal(err)
 	}
-	if arena != nil {
-		s.arena = arena.mem
+	if o.Arena != nil {
+		s.arena = o.Arena.mem
 	}
 	dir, err := os.MkdirTemp("", "plugin") // t.TempDir is too long for a socket
 	if err != nil {
@@ -138,7 +150,7 @@ func inProcess(t testing.TB, arena *Arena, settings ...string) *Host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &Host{o: Options{Name: "in process", Arena: arena}.withDefaults(), mask: newMasker(nil), base: ctx}
+	h := &Host{o: o.withDefaults(), mask: newMasker(slices.Collect(maps.Values(o.Config.Secrets))), base: ctx}
 	g := &guest{host: h, process: newProcess(h), gone: make(chan struct{}), backend: pb.NewBackendClient(conn),
 		storage: pb.NewStorageClient(conn), compute: pb.NewComputeClient(conn), inventory: pb.NewInventoryClient(conn)}
 	h.current = g
@@ -151,19 +163,18 @@ func inProcess(t testing.TB, arena *Arena, settings ...string) *Host {
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
 		os.RemoveAll(dir)
 	})
 	return h
 }
 
-// openMem opens the test's container.
+// openMem opens the test's container in memory.
 func openMem(t testing.TB, h *Host) backend.Storage {
 	t.Helper()
-	s, key, err := h.Open(backend.Location{Scheme: "mem", Path: "bucket/"})
-	if err != nil || key != "" {
-		t.Fatalf("open: key %q, %v", key, err)
-	}
-	return s
+	return openAt(t, h, container(t, "mem"))
 }
 
 // eventually polls until ok, or fails.

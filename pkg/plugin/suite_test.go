@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"sync"
 	"testing"
 
@@ -13,45 +12,79 @@ import (
 	"github.com/hyperexport/hyperexport/pkg/backend/backendtest"
 )
 
-func locateMem(key string) backend.Location {
-	return backend.Location{Scheme: "mem", Path: "bucket/" + key}
+// way is one in which a plugin is used.
+type way struct {
+	name  string
+	host  func(t testing.TB, o Options) *Host
+	arena int64 // bytes
 }
 
-// ways are all ways in which a plugin is used.
-func ways(t *testing.T, run func(t *testing.T, h *Host)) {
-	t.Run("in-process-inline", func(t *testing.T) { run(t, inProcess(t, nil)) })
-	t.Run("in-process-shared", func(t *testing.T) { run(t, inProcess(t, newArena(t, 64<<20))) })
-	t.Run("subprocess-inline", func(t *testing.T) { run(t, launch(t, options(t, "mem"))) })
-	t.Run("subprocess-shared", func(t *testing.T) {
-		o := options(t, "mem")
-		o.Arena = newArena(t, 64<<20)
-		run(t, launch(t, o))
+func ways() []way {
+	return []way{
+		{name: "in-process-inline", host: inProcess},
+		{name: "in-process-shared", host: inProcess, arena: 64 << 20},
+		{name: "subprocess-inline", host: launch},
+		{name: "subprocess-shared", host: launch, arena: 64 << 20},
+	}
+}
+
+// run uses a plugin that way.
+func (w way) run(t *testing.T, kind string, use func(t *testing.T, h *Host)) {
+	t.Run(w.name, func(t *testing.T) {
+		o := options(t, kind)
+		if w.arena > 0 {
+			o.Arena = newArena(t, w.arena)
+		}
+		use(t, w.host(t, o))
 	})
 }
 
+// inMemory uses a plugin that keeps everything in memory in every way.
+func inMemory(t *testing.T, use func(t *testing.T, h *Host)) {
+	for _, w := range ways() {
+		w.run(t, "mem", use)
+	}
+}
+
+// TestStorage runs the suite on each kind of backend in every way. The parts of S3 have 5 MiB: the race detector looks at
+// them in one way only, and "make test" runs the others without it.
 func TestStorage(t *testing.T) {
-	ways(t, func(t *testing.T, h *Host) {
-		objects := 101
-		if h.current.client != nil && h.o.Arena != nil {
-			objects = 1001
-		}
-		backendtest.TestStorage(t, func(t *testing.T) backend.Storage {
-			s := openMem(t, h)
-			if h.o.Arena == nil {
-				return s
+	for _, kind := range []string{"mem", "local", "s3"} {
+		t.Run(kind, func(t *testing.T) {
+			for _, w := range ways() {
+				w.run(t, kind, func(t *testing.T, h *Host) {
+					if raced && kind == "s3" && w.name != "subprocess-shared" {
+						t.Skip("takes too long under the race detector")
+					}
+					objects := 101
+					if kind == "mem" && w.name == "subprocess-shared" {
+						objects = 1001
+					}
+					conform(t, h, container(t, kind), objects)
+				})
 			}
-			shared := &sharing{Storage: s, arena: h.o.Arena}
-			t.Cleanup(func() { shared.settle(t) })
-			return shared
-		}, backendtest.CheckOptions{Locate: locateMem, Objects: objects})
-		if len(h.restarts) > 0 {
-			t.Errorf("the guest was started again %d times: calls whose context ends must not kill it", len(h.restarts))
+		})
+	}
+}
+
+// conform runs the suite on a container of the plugin. Shared memory is used where the plugin has it.
+func conform(t *testing.T, h *Host, at backend.Location, objects int) {
+	backendtest.TestStorage(t, func(t *testing.T) backend.Storage {
+		s := openAt(t, h, at)
+		if h.o.Arena == nil {
+			return s
 		}
-	})
+		shared := &sharing{Storage: s, arena: h.o.Arena}
+		t.Cleanup(func() { shared.settle(t) })
+		return shared
+	}, backendtest.CheckOptions{Locate: at.Join, Objects: objects})
+	if len(h.restarts) > 0 {
+		t.Errorf("the guest was started again %d times: calls whose context ends must not kill it", len(h.restarts))
+	}
 }
 
 func TestCompute(t *testing.T) {
-	ways(t, func(t *testing.T, h *Host) {
+	inMemory(t, func(t *testing.T, h *Host) {
 		c, err := h.Compute()
 		if err != nil {
 			t.Fatal(err)
@@ -69,11 +102,11 @@ func TestCompute(t *testing.T) {
 }
 
 func TestProvider(t *testing.T) {
-	h := launch(t, options(t, "mem"))
-	if err := backendtest.CheckProvider(h, locateMem("key")); err != nil {
+	h, at := launch(t, options(t, "mem")), container(t, "mem").Join("key")
+	if err := backendtest.CheckProvider(h, at); err != nil {
 		t.Error(err)
 	}
-	_, _, err := h.Open(locateMem("key"))
+	_, _, err := h.Open(at)
 	if !errors.Is(err, Closed) || backend.KindOf(err).Temporary() {
 		t.Errorf("open after close: %v", err)
 	}
@@ -90,18 +123,21 @@ type sharing struct {
 
 const poison = 0xDB
 
+// lend gives f a buffer of the arena as long as p.
 func (s *sharing) lend(p []byte, f func(shared []byte)) {
 	shared := s.arena.Buffer(max(1, len(p)))
 	if shared == nil {
 		s.release()
 		shared = s.arena.Buffer(max(1, len(p)))
 	}
-	lent := shared[:len(p)]
-	copy(lent, p)
-	f(lent)
-	copy(p, lent)
-	for i := range shared {
-		shared[i] = poison
+	if shared == nil { // all of it is in use
+		f(bytes.Clone(p))
+		return
+	}
+	f(shared[:len(p)])
+	shared[0] = poison
+	for n := 1; n < len(shared); n *= 2 {
+		copy(shared[n:], shared[:n])
 	}
 	s.mu.Lock()
 	s.guards = append(s.guards, shared)
@@ -128,23 +164,33 @@ func (s *sharing) settle(t *testing.T) {
 }
 
 func (s *sharing) ReadAt(ctx context.Context, obj backend.Object, p []byte, off int64) (n int, err error) {
-	s.lend(p, func(shared []byte) { n, err = s.Storage.ReadAt(ctx, obj, shared, off) })
+	s.lend(p, func(shared []byte) {
+		copy(shared, p) // a read leaves alone what it does not fill
+		n, err = s.Storage.ReadAt(ctx, obj, shared, off)
+		copy(p, shared)
+	})
 	return n, err
 }
 
 func (s *sharing) Put(ctx context.Context, key string, p []byte, o backend.PutOptions) (obj backend.Object, err error) {
-	s.lend(slices.Clone(p), func(shared []byte) { obj, err = s.Storage.Put(ctx, key, shared, o) })
+	s.lend(p, func(shared []byte) {
+		copy(shared, p)
+		obj, err = s.Storage.Put(ctx, key, shared, o)
+	})
 	return obj, err
 }
 
 func (s *sharing) UploadPart(ctx context.Context, u backend.Upload, n int, p []byte, sum backend.Checksum) (part backend.Part, err error) {
-	s.lend(slices.Clone(p), func(shared []byte) { part, err = s.Storage.UploadPart(ctx, u, n, shared, sum) })
+	s.lend(p, func(shared []byte) {
+		copy(shared, p)
+		part, err = s.Storage.UploadPart(ctx, u, n, shared, sum)
+	})
 	return part, err
 }
 
 // TestLargeParts moves parts of every size around the borders of a message.
 func TestLargeParts(t *testing.T) {
-	ways(t, func(t *testing.T, h *Host) {
+	inMemory(t, func(t *testing.T, h *Host) {
 		ctx, s := t.Context(), openMem(t, h)
 		for _, size := range []int{0, 1, inlineChunk - 1, inlineChunk, inlineChunk + 1, 2 * inlineChunk, 5*inlineChunk + 7} {
 			data := backendData(size)

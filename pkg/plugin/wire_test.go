@@ -49,7 +49,7 @@ func TestErrorsCross(t *testing.T) {
 }
 
 func TestInventory(t *testing.T) {
-	ways(t, func(t *testing.T, h *Host) {
+	inMemory(t, func(t *testing.T, h *Host) {
 		ctx := t.Context()
 		i, err := h.Inventory()
 		if err != nil {
