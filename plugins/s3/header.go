@@ -48,8 +48,9 @@ func (b *bucket) checkKey(op, key string) *backend.Error {
 	return nil
 }
 
-// longestName is how long, in bytes, the names are that file systems can hold.
-const longestName = 255
+// longestName is how long, in bytes, an element may be for a service that keeps objects in folders. A file system holds 255;
+// versitygw writes a file under a longer name before it replaces one, and can neither replace nor complete what has more.
+const longestName = 227
 
 func quote(key string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(key, "\x00", "\\0"), "\uFFFD")
