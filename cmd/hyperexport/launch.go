@@ -16,9 +16,12 @@ import (
 	"github.com/hyperexport/hyperexport/pkg/plugin"
 )
 
-// slowestCall bounds one call into a plugin: a part of half a gigabyte needs as long on a slow line. Backends of ours give
-// up on a line that stands still much earlier; of others nobody knows.
-const slowestCall = 30 * time.Minute
+// What a call into a plugin may take: a part of half a gigabyte needs long on a slow line, and a service that is asked for
+// no bytes has long been given up by its own backend. These are for plugins that hang although their process is alive.
+const (
+	slowestCall = 5 * time.Minute
+	slowestPart = 30 * time.Minute
+)
 
 // startsAgain is how often a plugin that ends before it is ready is started once more. Later it is package plugin that does so.
 const startsAgain = 2
@@ -99,7 +102,7 @@ func (o *opener) launch(b manifests.Backend, options plugin.Options) (backend.Pr
 		}
 	}
 	options.Name, options.Arena = b.Plugin, o.arena
-	options.Timeouts.Call = slowestCall
+	options.Timeouts.Call, options.Timeouts.Bytes = slowestCall, slowestPart
 	options.Log = func(line string) { o.a.logPlugin(b.Name, line) }
 	host, err := plugin.Launch(o.a.ctx, options)
 	for range startsAgain {

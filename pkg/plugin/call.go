@@ -29,7 +29,19 @@ const (
 // call is one call of the contract.
 type call struct {
 	op, key string
-	long    bool // takes as long as it takes: Timeouts.Call does not bound it
+	bytes   bool // carries the bytes of an object
+	long    bool // takes as long as it takes
+}
+
+// limit returns how long a call may take, zero for as long as its caller lets it.
+func (t Timeouts) limit(c call) time.Duration {
+	switch {
+	case c.long:
+		return 0
+	case c.bytes:
+		return t.Bytes
+	}
+	return t.Call
 }
 
 // do makes one call on the guest. When it returns, the guest neither works on it nor touches memory that it named: either
@@ -41,9 +53,9 @@ func (h *Host) do(ctx context.Context, c call, f func(ctx context.Context, g *gu
 	if ctx.Err() != nil {
 		return endedError(ctx, c.op, c.key)
 	}
-	if h.o.Timeouts.Call > 0 && !c.long {
+	if limit := h.o.Timeouts.limit(c); limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, h.o.Timeouts.Call)
+		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
 	g, err := h.acquire(ctx, c.op, c.key)
@@ -164,11 +176,17 @@ func values[T, R any](
 		}
 		listing, cancel := context.WithCancel(ctx)
 		defer cancel()
+		silent := h.silence(cancel)
 		stream, err := begin(listing, g)
 		var last *T
 		for err == nil {
 			var r *R
-			if r, err = stream.Recv(); err != nil {
+			silent.restart()
+			r, err = stream.Recv()
+			if tooLong := silent.stop(); tooLong && err != nil && ctx.Err() == nil {
+				err = &backend.Error{Op: c.op, Key: c.key, Kind: backend.Timeout, Err: fmt.Errorf(noAnswers, h.o.Timeouts.Call)}
+			}
+			if err != nil {
 				break
 			}
 			for _, v := range batch(r) {
@@ -190,3 +208,28 @@ func values[T, R any](
 		yield(zero, h.settle(ctx, c, g, err))
 	}
 }
+
+// silence watches over the waits for the next values of a list.
+type silence struct {
+	limit time.Duration
+	timer *time.Timer
+}
+
+// silence returns a watch that calls end when a wait takes longer than Timeouts.Call.
+func (h *Host) silence(end func()) *silence {
+	s := &silence{limit: h.o.Timeouts.Call}
+	if s.limit > 0 {
+		s.timer = time.AfterFunc(s.limit, end)
+		s.timer.Stop()
+	}
+	return s
+}
+
+func (s *silence) restart() {
+	if s.timer != nil {
+		s.timer.Reset(s.limit)
+	}
+}
+
+// stop ends a wait and reports whether it took too long.
+func (s *silence) stop() (tooLong bool) { return s.timer != nil && !s.timer.Stop() }

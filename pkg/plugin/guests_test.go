@@ -197,6 +197,8 @@ func (m *mischievous) Stat(ctx context.Context, key string) (backend.Object, err
 		return backend.Object{}, &backend.Error{Op: "stat", Key: key, Kind: backend.Forbidden, Err: errors.New("denied for " + secret)}
 	case "exit":
 		os.Exit(7)
+	case "stuck": // knows no context, and does nothing
+		select {}
 	case "environ":
 		return backend.Object{}, errors.New(strings.Join(os.Environ(), "\n"))
 	case "canceled":
@@ -282,6 +284,8 @@ func (m *mischievous) List(ctx context.Context, prefix string) iter.Seq2[backend
 		return listOf(backend.Object{Key: prefix + "b"}, backend.Object{Key: prefix + "b"})
 	case "outside":
 		return listOf(backend.Object{Key: "../" + prefix})
+	case "stuck":
+		select {}
 	}
 	return m.Storage.List(ctx, prefix)
 }

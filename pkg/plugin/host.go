@@ -39,9 +39,12 @@ type Timeouts struct {
 	Cancel time.Duration // between the end of a context and the end of the call, before the plugin is killed; 10 s if zero
 	Close  time.Duration // until the plugin must have ended by itself; 5 s if zero
 
-	// Call bounds every call that neither waits for a service to finish something large (CompleteUpload, Copy, EndExport)
-	// nor is a list. A call that takes longer fails with Timeout. Zero leaves it to the caller's context.
+	// Call bounds every call that carries no bytes and does not wait for a service to finish something large (CompleteUpload,
+	// Copy, EndExport), and in a list each wait for the next values. What takes longer fails with Timeout. Zero leaves it to
+	// the caller's context.
 	Call time.Duration
+	// Bytes is the same for ReadAt, Put and UploadPart: how long a part may take on the slowest line.
+	Bytes time.Duration
 }
 
 // Allow returns the entries of environ, each "name=value", whose name is one of names. A name that ends with a star stands

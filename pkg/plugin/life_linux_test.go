@@ -165,10 +165,30 @@ func TestStubbornCall(t *testing.T) {
 func TestCallTimeout(t *testing.T) {
 	o := options(t, "mem")
 	o.Config.Settings["mischief"] = "stubborn"
-	o.Timeouts.Cancel, o.Timeouts.Call = 100*time.Millisecond, time.Second
+	o.Timeouts.Cancel, o.Timeouts.Bytes = 100*time.Millisecond, time.Second
 	s := openMem(t, launch(t, o))
 	if _, err := s.ReadAt(t.Context(), backend.Object{Key: "key", Size: 10}, make([]byte, 10), 0); !errors.Is(err, backend.Timeout) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestStuckGuest calls a guest that is alive and never answers. Calls without bytes and lists end by themselves, and the
+// guest that did not end the call is gone.
+func TestStuckGuest(t *testing.T) {
+	o := options(t, "mem")
+	o.Config.Settings["mischief"] = "stuck"
+	o.Timeouts.Cancel, o.Timeouts.Call = 100*time.Millisecond, 300*time.Millisecond
+	h := launch(t, o)
+	s := openMem(t, h)
+	pid := h.current.process.ID()
+	if _, err := s.Stat(t.Context(), "key"); !errors.Is(err, backend.Timeout) {
+		t.Errorf("stat: %v", err)
+	}
+	eventually(t, 5*time.Second, "the guest is killed", func() bool { return !alive(t, pid) })
+	for _, err := range s.List(t.Context(), "") {
+		if !errors.Is(err, backend.Timeout) {
+			t.Errorf("list: %v", err)
+		}
 	}
 }
 

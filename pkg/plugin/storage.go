@@ -70,7 +70,7 @@ func (s *storage) ReadAt(ctx context.Context, obj backend.Object, p []byte, off 
 	request := &pb.ReadAtRequest{Container: s.at, Object: objectTo(obj), Offset: off, Span: s.span(p), Length: int64(len(p))}
 	var n int
 	var end bool
-	err := s.h.do(ctx, call{op: "read", key: obj.Key}, func(ctx context.Context, g *guest) (err error) {
+	err := s.h.do(ctx, call{op: "read", key: obj.Key, bytes: true}, func(ctx context.Context, g *guest) (err error) {
 		switch {
 		case request.GetSpan() != nil:
 			var r *pb.ReadAtResponse
@@ -142,7 +142,7 @@ func checkRead(obj backend.Object, off int64, want, n int, end bool) error {
 func (s *storage) Put(ctx context.Context, key string, p []byte, o backend.PutOptions) (obj backend.Object, err error) {
 	request := &pb.PutRequest{Container: s.at, Key: []byte(key), If: conditionTo(o.If), Checksum: text(string(o.Checksum)),
 		Meta: pairsTo(o.Meta), HasMeta: o.Meta != nil, ModTime: timeTo(o.ModTime), Span: s.span(p), Length: int64(len(p))}
-	err = s.h.do(ctx, call{op: "put", key: key}, func(ctx context.Context, g *guest) error {
+	err = s.h.do(ctx, call{op: "put", key: key, bytes: true}, func(ctx context.Context, g *guest) error {
 		var r *pb.PutResponse
 		var err error
 		if request.GetSpan() == nil {

@@ -34,7 +34,7 @@ func (s *storage) UploadPart(ctx context.Context, u backend.Upload, n int, p []b
 	const op = "upload part"
 	request := &pb.UploadPartRequest{Container: s.at, Upload: uploadTo(u), Number: int64(n), Checksum: text(string(sum)),
 		Span: s.span(p), Length: int64(len(p))}
-	err = s.h.do(ctx, call{op: op, key: u.Key}, func(ctx context.Context, g *guest) error {
+	err = s.h.do(ctx, call{op: op, key: u.Key, bytes: true}, func(ctx context.Context, g *guest) error {
 		var r *pb.UploadPartResponse
 		var err error
 		if request.GetSpan() == nil {
