@@ -17,7 +17,7 @@ import (
 	"github.com/hyperexport/hyperexport/pkg/plugin"
 )
 
-// leakyMain is a plugin that tells everything it knows: it prints its environment, its arguments and its secrets, and puts the
+// leakyMain is a plugin that dies when it is asked for "die", and tells everything it knows: it prints its environment, its arguments and its secrets, and puts the
 // secrets into its errors. Its object "spy" is what every process with the same parent has as arguments and environment.
 func leakyMain() {
 	plugin.Serve(func(_ context.Context, c plugin.Config) (backend.Provider, error) {
@@ -51,7 +51,12 @@ func (l *leaky) Inventory() (backend.Inventory, error) {
 }
 
 func (l *leaky) Stat(_ context.Context, key string) (backend.Object, error) {
-	if key != "spy" {
+	switch key {
+	case "die":
+		fmt.Fprintln(os.Stderr, "no way to go on")
+		os.Exit(3)
+	case "spy":
+	default:
 		return backend.Object{}, &backend.Error{Op: "stat", Key: key, Kind: backend.Forbidden,
 			RequestID: strings.Join(l.secrets, "-"), Err: fmt.Errorf("I have only %v", l.secrets)}
 	}

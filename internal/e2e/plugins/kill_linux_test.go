@@ -93,8 +93,8 @@ func killPlugins(t *testing.T, w *world, random *rand.Rand, most int) (killed in
 	return killed
 }
 
-// TestHostKilled kills the command at random moments. Two seconds later none of its plugins is there, and the same command
-// then ends well.
+// TestHostKilled kills the command at random moments. Two seconds later none of its plugins is there. Then either the same
+// command ends well, or clean removes the uploads that were left.
 func TestHostKilled(t *testing.T) {
 	bin, server := setUp(t)
 	for n := range max(1, *kills/5) {
@@ -115,6 +115,14 @@ func TestHostKilled(t *testing.T) {
 					t.Fatalf("two seconds after its host, plugin %d: there are still %v", plugin, left)
 				}
 				<-tick.C
+			}
+			if n%2 == 1 {
+				cmd, output := w.startWith(t, "clean", "-f", "manifest.yaml", "--remove")
+				if err := cmd.Wait(); err != nil {
+					t.Fatalf("clean: %v\n%s", err, output)
+				}
+				w.checkUploads(t)
+				return
 			}
 			cmd, output := w.start(t)
 			if err := cmd.Wait(); err != nil {
