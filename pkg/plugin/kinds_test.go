@@ -21,6 +21,8 @@ func factoryOf(kind string) Factory {
 		return func(context.Context, Config) (backend.Provider, error) { return local.New(local.Options{}), nil }
 	case "s3":
 		return s3Factory
+	case "oci":
+		return ociFactory
 	}
 	return nil
 }

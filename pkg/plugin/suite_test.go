@@ -31,12 +31,16 @@ func ways() []way {
 // run uses a plugin that way.
 func (w way) run(t *testing.T, kind string, use func(t *testing.T, h *Host)) {
 	t.Run(w.name, func(t *testing.T) {
-		o := options(t, kind)
-		if w.arena > 0 {
-			o.Arena = newArena(t, w.arena)
-		}
-		use(t, w.host(t, o))
+		use(t, w.start(t, options(t, kind)))
 	})
+}
+
+func (w way) start(t testing.TB, o Options) *Host {
+	t.Helper()
+	if w.arena > 0 {
+		o.Arena = newArena(t, w.arena)
+	}
+	return w.host(t, o)
 }
 
 // inMemory uses a plugin that keeps everything in memory in every way.
@@ -46,16 +50,22 @@ func inMemory(t *testing.T, use func(t *testing.T, h *Host)) {
 	}
 }
 
-// TestStorage runs the suite on each kind of backend in every way. The parts of S3 have 5 MiB: the race detector looks at
-// them in one way only, and "make test" runs the others without it.
+// unraced skips what takes too long under the race detector, as the parts of S3 do, which have 5 MiB. Each such thing is
+// done there in one way, and "make test" runs them all again without it.
+func unraced(t *testing.T, long bool) {
+	t.Helper()
+	if raced && long {
+		t.Skip("takes too long under the race detector")
+	}
+}
+
+// TestStorage runs the suite on each kind of backend in every way.
 func TestStorage(t *testing.T) {
 	for _, kind := range []string{"mem", "local", "s3"} {
 		t.Run(kind, func(t *testing.T) {
 			for _, w := range ways() {
 				w.run(t, kind, func(t *testing.T, h *Host) {
-					if raced && kind == "s3" && w.name != "subprocess-shared" {
-						t.Skip("takes too long under the race detector")
-					}
+					unraced(t, kind == "s3" && w.name != "subprocess-shared")
 					objects := 101
 					if kind == "mem" && w.name == "subprocess-shared" {
 						objects = 1001
