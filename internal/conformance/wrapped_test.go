@@ -20,10 +20,10 @@ import (
 
 func TestLocal(t *testing.T) {
 	root := backend.Location{Scheme: "file", Path: filepath.ToSlash(t.TempDir()) + "/container/"}
-	suite(t, local.New(local.Options{}), root, 1001, asItIs)
+	suite(t, local.New(local.Options{}), root, 1001)
 }
 
-// TestS3 leaves out the keys that versitygw takes for others; see gateway.InTree.
+// TestS3 has versitygw, which keeps objects in folders.
 func TestS3(t *testing.T) {
 	server, err := gateway.Start(t.Context())
 	if err != nil {
@@ -39,7 +39,7 @@ func TestS3(t *testing.T) {
 		t.Fatal(err)
 	}
 	none := filepath.Join(t.TempDir(), "none")
-	provider, err := s3.New(s3.Config{Endpoint: server.URL, Region: server.Region, Credentials: s3.Credentials{
+	provider, err := s3.New(s3.Config{Endpoint: server.URL, Region: server.Region, Keys: "tree", Credentials: s3.Credentials{
 		AccessKey: server.Access, SecretKey: server.Secret, CredentialsFile: none, ConfigFile: none}})
 	if err != nil {
 		t.Fatal(err)
@@ -49,8 +49,7 @@ func TestS3(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	suite(t, provider, backend.Location{Scheme: "s3", Path: bucket + "/"}, 121,
-		func(s backend.Storage) backend.Storage { return gateway.InTree{Storage: s} })
+	suite(t, provider, backend.Location{Scheme: "s3", Path: bucket + "/"}, 121)
 }
 
 func TestOCI(t *testing.T) {
@@ -78,23 +77,21 @@ func TestOCI(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	suite(t, provider, backend.Location{Scheme: "oci", Path: sim.Namespace() + "/archive/"}, 121, asItIs)
+	suite(t, provider, backend.Location{Scheme: "oci", Path: sim.Namespace() + "/archive/"}, 121)
 }
 
 // settled are the operations that the retry layer settles when their answer is lost. An upload whose id was lost it
 // settles only for a caller that owns the key, which twenty racing writers do not.
 var settled = []string{backendtest.OpPut, backendtest.OpUploadPart, backendtest.OpCompleteUpload, backendtest.OpAbortUpload, backendtest.OpDelete}
 
-func asItIs(s backend.Storage) backend.Storage { return s }
-
-// suite runs the whole suite on the container at root, wrapped. part takes away what the service deviates in.
-func suite(t *testing.T, p backend.Provider, root backend.Location, objects int, part func(backend.Storage) backend.Storage) {
+// suite runs the whole suite on the container at root, wrapped.
+func suite(t *testing.T, p backend.Provider, root backend.Location, objects int) {
 	backendtest.TestStorage(t, func(t *testing.T) backend.Storage {
 		s, prefix, err := p.Open(root)
 		if err != nil || prefix != "" {
 			t.Fatalf("open %s: prefix %q, %v", root, prefix, err)
 		}
-		shaky := &backendtest.Faults{Storage: part(s), Seed: 1, Rules: []backendtest.Rule{{Every: 7, Err: backend.Unavailable}}}
+		shaky := &backendtest.Faults{Storage: s, Seed: 1, Rules: []backendtest.Rule{{Every: 7, Err: backend.Unavailable}}}
 		for _, op := range settled {
 			shaky.Rules = append(shaky.Rules, backendtest.Rule{Op: op, Every: 3, Err: backend.Timeout, After: true})
 		}

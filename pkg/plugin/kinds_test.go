@@ -30,7 +30,7 @@ func factoryOf(kind string) Factory {
 func s3Factory(_ context.Context, c Config) (backend.Provider, error) {
 	return s3.New(s3.Config{Endpoint: c.Settings["endpoint"], Region: c.Settings["region"], Credentials: s3.Credentials{
 		AccessKey: c.Secrets["access"], SecretKey: c.Secrets["secret"],
-		CredentialsFile: c.Settings["no-file"], ConfigFile: c.Settings["no-file"]}})
+		CredentialsFile: c.Settings["no-file"], ConfigFile: c.Settings["no-file"]}, Keys: "tree"})
 }
 
 // versity is the S3 server of the tests. The first test that needs it starts it.
@@ -91,15 +91,12 @@ func container(t testing.TB, kind string) backend.Location {
 	}
 }
 
-// openAt opens a container, without what its service deviates in.
+// openAt opens a container.
 func openAt(t testing.TB, p backend.Provider, at backend.Location) backend.Storage {
 	t.Helper()
 	s, key, err := p.Open(at)
 	if err != nil || key != "" {
 		t.Fatalf("open %s: key %q, %v", at, key, err)
-	}
-	if at.Scheme == "s3" {
-		return gateway.InTree{Storage: s}
 	}
 	return s
 }
