@@ -17,7 +17,7 @@ build: ## build bin/hyperexport
 
 test: check-tools ## run every test with the race detector, and without it what takes too long with it
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
-	$(PURE) $(GO) test -run 'TestStorage/s3|TestOCI' ./pkg/plugin
+	$(PURE) $(GO) test -run 'TestStorage/s3|TestOCI|TestTransferSurvivesKills' ./pkg/plugin -kills 50
 
 demo: ## export two instances, and take a folder to S3, on to OCI and back, all on this machine
 	@scripts/need.sh go qemu-img

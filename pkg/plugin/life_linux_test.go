@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -21,8 +20,6 @@ import (
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
 )
-
-var kills = flag.Int("kills", 20, "how often the tests kill a guest in the middle of its work")
 
 // alive reports whether there is a process that is no zombie.
 func alive(t testing.TB, pid string) bool {

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"maps"
 	"net"
@@ -23,6 +24,8 @@ import (
 	"github.com/hyperexport/hyperexport/pkg/backend/backendtest"
 	pb "github.com/hyperexport/hyperexport/pkg/plugin/proto/v1"
 )
+
+var kills = flag.Int("kills", 20, "how often the tests kill a guest in the middle of its work")
 
 // TestMain is also the main function of every guest of the tests: "TESTBINARY guest KIND".
 func TestMain(m *testing.M) {
