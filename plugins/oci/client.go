@@ -13,6 +13,8 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/identity"
 	"github.com/oracle/oci-go-sdk/v65/objectstorage"
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
+
+	"github.com/hyperexport/hyperexport/pkg/backend/httpclient"
 )
 
 // connect makes the SDK clients. All of them go through adopt.
@@ -84,70 +86,54 @@ func quick(ctx context.Context) context.Context { return attempt{Context: ctx} }
 func patient(ctx context.Context) context.Context { return attempt{Context: ctx, patient: true} }
 
 const (
-	answerWithin        = time.Minute
 	patientAnswerWithin = 10 * time.Minute
 	smallBody           = 1 << 20 // bytes; below it, asking before sending costs more than it can save
 )
 
 // web sends the requests of all clients.
 type web struct {
-	quick, patient http.Client
-	lastWord       time.Duration
+	quick, patient *httpclient.Client
 }
 
 func newWeb(connections int) *web {
-	noRedirect := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &web{
-		quick:    http.Client{Transport: newTransport(connections, answerWithin), CheckRedirect: noRedirect},
-		patient:  http.Client{Transport: newTransport(connections, patientAnswerWithin), CheckRedirect: noRedirect},
-		lastWord: lastWord,
+	o := webOptions(connections)
+	quick := httpclient.New(o)
+	o.AnswerWithin = patientAnswerWithin
+	return &web{quick: quick, patient: httpclient.New(o)}
+}
+
+func webOptions(connections int) httpclient.Options {
+	return httpclient.Options{
+		ExpectContinue:  3 * time.Second,
+		IdleConnections: max(connections, 64),
+		IdleTimeout:     50 * time.Second, // OCI's load balancers close at 60
 	}
 }
 
 func (w *web) close() {
-	w.quick.CloseIdleConnections()
-	w.patient.CloseIdleConnections()
+	w.quick.Close()
+	w.patient.Close()
 }
 
 // errRedirected is the cause where something else than OCI answered.
 var errRedirected = errors.New("the answer is a redirect, which OCI does not send: a login page or proxy stands between")
 
-// Do sends one request. A read ends with the caller's context; a change that has been sent gets a little longer, see guard.
+// Do sends one request; see httpclient.
 func (w *web) Do(r *http.Request) (*http.Response, error) {
-	client := &w.quick
+	client := w.quick
 	if a, ok := r.Context().(attempt); ok {
 		if a.patient {
-			client = &w.patient
+			client = w.patient
 		}
 		r = r.WithContext(a.Context) //nolint:contextcheck // the caller's own, which attempt hides from the SDK
-	}
-	if r.Context().Err() != nil {
-		return nil, context.Cause(r.Context())
 	}
 	if r.ContentLength <= smallBody {
 		r.Header.Del("Expect")
 	}
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		ctx, cancel := context.WithCancelCause(r.Context())
-		return w.send(client, r.WithContext(ctx), cancel, func() {})
-	}
-	g := &guard{left: r.ContentLength, body: r.Body, limit: w.lastWord}
-	ctx, cancel := g.attach(r.Context())
-	if r = r.WithContext(ctx); r.Body != nil && r.Body != http.NoBody {
-		r.Body = g
-	}
-	return w.send(client, r, cancel, g.stop)
-}
-
-// send carries r out. cancel ends its context; release is called when it has ended.
-func (w *web) send(client *http.Client, r *http.Request, cancel context.CancelCauseFunc, release func()) (*http.Response, error) {
 	resp, err := client.Do(r)
 	if err != nil {
-		cancel(nil)
-		release()
 		return nil, err
 	}
-	resp.Body = &watchedBody{body: resp.Body, ctx: r.Context(), cancel: cancel, release: release, limit: stallAfter}
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		_ = resp.Body.Close() // of an answer that is thrown away
 		return nil, &url.Error{Op: r.Method, URL: r.URL.Redacted(), Err: fmt.Errorf("%w (%s)", errRedirected, resp.Status)}

@@ -10,6 +10,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/objectstorage"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
+	"github.com/hyperexport/hyperexport/pkg/backend/httpclient"
 )
 
 // Copy lets the service copy an object, also from another bucket of the region, and waits for it. Without o.Meta and
@@ -104,7 +105,7 @@ func (b *bucket) awaitCopy(ctx context.Context, key, id string) *backend.Error {
 		case objectstorage.WorkRequestStatusFailed, objectstorage.WorkRequestStatusCanceled:
 			return b.copyErrors(ctx, key, id, string(resp.Status))
 		}
-		if err := b.p.pause(ctx, max(wait, retryAfter(resp.RawResponse.Header, time.Now()))); err != nil {
+		if err := b.p.pause(ctx, max(wait, httpclient.RetryAfter(resp.RawResponse.Header, time.Now()))); err != nil {
 			return failure(ctx, op, key, nil, err)
 		}
 	}

@@ -2,18 +2,14 @@ package oci
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -141,43 +137,11 @@ func bareProvider(t testing.TB, endpoint string) backend.Storage {
 	return s
 }
 
-type timeoutError struct{}
-
-func (timeoutError) Error() string { return "some timeout" }
-func (timeoutError) Timeout() bool { return true }
-
-func TestKindOfTransport(t *testing.T) {
-	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
-	read := func(err error) error {
-		return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", err)}
-	}
-	for name, c := range map[string]struct {
-		err  error
-		kind backend.Kind
-	}{
-		"refused":       {dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)), backend.Offline},
-		"reset":         {read(syscall.ECONNRESET), backend.Offline},
-		"pipe":          {read(syscall.EPIPE), backend.Offline},
-		"timed out":     {read(syscall.ETIMEDOUT), backend.Offline},
-		"no network":    {dial(os.NewSyscallError("connect", syscall.ENETUNREACH)), backend.Offline},
-		"no host":       {dial(os.NewSyscallError("connect", syscall.EHOSTUNREACH)), backend.Offline},
-		"dial timeout":  {dial(timeoutError{}), backend.Offline},
-		"dns":           {&net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}, backend.Offline},
-		"eof":           {io.EOF, backend.Offline},
-		"cut":           {io.ErrUnexpectedEOF, backend.Offline},
-		"closed":        {net.ErrClosed, backend.Offline},
-		"no answer":     {timeoutError{}, backend.Timeout},
-		"write stalled": {&net.OpError{Op: "write", Net: "tcp", Err: os.ErrDeadlineExceeded}, backend.Timeout},
-		"stalled":       {errStalled, backend.Timeout},
-		"authority":     {x509.UnknownAuthorityError{}, backend.Invalid},
-		"host name":     {x509.HostnameError{Certificate: &x509.Certificate{}, Host: "x"}, backend.Invalid},
-		"expired":       {x509.CertificateInvalidError{Reason: x509.Expired}, backend.Invalid},
-		"other":         {errors.New("http: server closed idle connection"), backend.Offline},
-	} {
-		err := failure(t.Context(), "stat", "k", nil, &url.Error{Op: "Get", URL: "http://x", Err: fmt.Errorf("wrapped: %w", c.err)})
-		if err.Kind != c.kind || strings.Contains(err.Error(), "http://x") {
-			t.Errorf("%s: %q %v, want %q", name, err.Kind, err, c.kind)
-		}
+// TestFailureWithoutAnAnswer has a request that the network lost, one that cannot be made, and one that nobody waits for.
+func TestFailureWithoutAnAnswer(t *testing.T) {
+	lost := failure(t.Context(), "stat", "k", nil, &url.Error{Op: "Get", URL: "http://x", Err: fmt.Errorf("wrapped: %w", io.EOF)})
+	if lost.Kind != backend.Offline || strings.Contains(lost.Error(), "http://x") || errors.Is(lost, io.EOF) {
+		t.Errorf("lost: %q %v", lost.Kind, lost)
 	}
 	if err := failure(t.Context(), "stat", "k", nil, errors.New("cannot marshal")); err.Kind != backend.Invalid {
 		t.Errorf("a request that cannot be made: %q", err.Kind)
@@ -238,22 +202,5 @@ func TestClockSkewIsNamed(t *testing.T) {
 	err := w.storage(t, "archive").Delete(t.Context(), backend.Object{Key: "k"})
 	if !errors.Is(err, backend.Unauthorized) || !strings.Contains(err.Error(), "check tenancy, user") {
 		t.Errorf("unknown user: %v", err)
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
-	for text, want := range map[string]time.Duration{
-		"": 0, "7": 7 * time.Second, "-1": 0, "soon": 0, "99999999999999": 0,
-		"Wed, 01 May 2024 12:00:30 GMT": 30 * time.Second,
-		"Wed, 01 May 2024 11:00:30 GMT": 0,
-	} {
-		if got := retryAfter(http.Header{"Retry-After": {text}}, now); got != want {
-			t.Errorf("%q: %s, want %s", text, got, want)
-		}
-	}
-	h := http.Header{"Retry-After": {"Wed, 01 May 2024 12:00:30 GMT"}, "Date": {"Wed, 01 May 2024 12:00:10 GMT"}}
-	if got := retryAfter(h, now); got != 20*time.Second {
-		t.Errorf("by the service's clock: %s", got)
 	}
 }
