@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -174,57 +173,6 @@ func TestRefusalBeforeTheBody(t *testing.T) {
 		if !errors.Is(err, backend.NotFound) || codeOf(err) != codeNoSuchUpload {
 			t.Fatalf("%v", err)
 		}
-	}
-}
-
-func TestStalledAnswer(t *testing.T) {
-	stop := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
-		rw.Header().Set("Content-Length", "100")
-		fmt.Fprint(rw, "some bytes")
-		rw.(http.Flusher).Flush()
-		<-stop
-	}))
-	defer server.Close()
-	defer close(stop)
-	ctx, cancel := context.WithCancelCause(t.Context())
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	transport := newTransport(1, time.Minute, nil)
-	defer transport.CloseIdleConnections()
-	resp, err := transport.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body := &watchedBody{body: resp.Body, ctx: ctx, cancel: cancel, release: func() {}, limit: 50 * time.Millisecond}
-	defer body.Close()
-	data, err := io.ReadAll(body)
-	if !errors.Is(err, errStalled) || string(data) != "some bytes" {
-		t.Errorf("%q, %v", data, err)
-	}
-}
-
-func TestStalledWrite(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	c, err := net.Dial("tcp", listener.Addr().String()) // the kernel accepts, and nobody ever reads
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	w := &watchedConn{Conn: c, limit: 50 * time.Millisecond}
-	for range 1000 {
-		if _, err = w.Write(make([]byte, 1<<20)); err != nil {
-			break
-		}
-	}
-	if !errors.Is(err, os.ErrDeadlineExceeded) || transportKind(err) != backend.Timeout {
-		t.Errorf("%v", err)
 	}
 }
 

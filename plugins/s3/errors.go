@@ -2,45 +2,25 @@ package s3
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
+	"github.com/hyperexport/hyperexport/pkg/backend/httpclient"
 )
 
 // failure makes the error of a request that got no answer, or not all of it. With serviceError.failure it is the one place
 // where a Kind is decided.
 func failure(ctx context.Context, op, key string, err error) *backend.Error {
-	e := &backend.Error{Op: op, Key: key}
 	var noKeys *keysError
-	switch {
-	case ctx.Err() != nil:
-		e.Kind = backend.Canceled
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			e.Kind = backend.Timeout
-		}
-		e.Err = context.Cause(ctx)
-	case errors.As(err, &noKeys):
-		e.Kind, e.Err = backend.Unauthorized, noKeys.err
-	default:
-		e.Kind = transportKind(err)
-		if e.Kind == backend.Unknown {
-			e.Kind = backend.Invalid // the request was never sent
-		}
-		e.Err = bare(err)
+	if ctx.Err() == nil && errors.As(err, &noKeys) {
+		return &backend.Error{Op: op, Key: key, Kind: backend.Unauthorized, Err: noKeys.err}
 	}
-	return e
+	return httpclient.Failure(ctx, op, key, err, backend.Invalid) // the request was never sent
 }
 
 // keysError is the reason why there are no credentials.
@@ -87,7 +67,7 @@ func (e *serviceError) Error() string {
 func (e *serviceError) failure(op, key string, h http.Header) *backend.Error {
 	e.Advice = e.advice(h, time.Now())
 	id := requestID(h)
-	return &backend.Error{Op: op, Key: key, Kind: e.kind(id != "" || e.Code != ""), RequestID: id, RetryAfter: retryAfter(h, time.Now()), Err: e}
+	return &backend.Error{Op: op, Key: key, Kind: e.kind(id != "" || e.Code != ""), RequestID: id, RetryAfter: httpclient.RetryAfter(h, time.Now()), Err: e}
 }
 
 const (
@@ -188,22 +168,6 @@ var kindOfCode = map[string]backend.Kind{
 	"InvalidObjectState":            backend.Invalid, // with status 403
 }
 
-// kindOfStatus has the rest. Other statuses up to 499 are Invalid, from 500 on Unavailable.
-var kindOfStatus = map[int]backend.Kind{
-	http.StatusUnauthorized:                 backend.Unauthorized,
-	http.StatusForbidden:                    backend.Forbidden,
-	http.StatusNotFound:                     backend.NotFound,
-	http.StatusMethodNotAllowed:             backend.Unsupported,
-	http.StatusRequestTimeout:               backend.Timeout,
-	http.StatusConflict:                     backend.Busy,
-	http.StatusPreconditionFailed:           backend.Changed,
-	http.StatusRequestedRangeNotSatisfiable: backend.Changed,
-	http.StatusTooManyRequests:              backend.Throttled,
-	http.StatusServiceUnavailable:           backend.Throttled,
-	http.StatusNotImplemented:               backend.Unsupported,
-	http.StatusInsufficientStorage:          backend.Full,
-}
-
 // kind decides by code, then by status. A gateway's error that no service has signed with a request id came from something
 // on the way, so the service is out of reach; so is one that is redirected without a word of S3, by a login page.
 func (e *serviceError) kind(fromS3 bool) backend.Kind {
@@ -213,13 +177,10 @@ func (e *serviceError) kind(fromS3 bool) backend.Kind {
 	if k, ok := kindOfCode[e.Code]; ok {
 		return k
 	}
-	if k, ok := kindOfStatus[e.Status]; ok {
-		return k
+	if e.Status == http.StatusServiceUnavailable {
+		return backend.Throttled // as the code of that name
 	}
-	if e.Status >= 500 {
-		return backend.Unavailable
-	}
-	return backend.Invalid
+	return httpclient.KindOfStatus(e.Status)
 }
 
 // adviceOfCode says what to do where the service's own words leave that open.
@@ -237,100 +198,15 @@ var adviceOfCode = map[string]string{
 
 // advice tells what the user can do.
 func (e *serviceError) advice(h http.Header, now time.Time) string {
-	const allowed = 15 * time.Minute
-	if date, err := http.ParseTime(h.Get("Date")); err == nil && (e.Status == http.StatusForbidden || e.Status == http.StatusUnauthorized) {
-		// The Date header is cut to seconds, so the edge is taken a little earlier.
-		switch skew := now.Sub(date).Round(time.Second); {
-		case skew >= allowed-10*time.Second:
-			return fmt.Sprintf("your clock is %s ahead of the service's, which accepts 15m", skew)
-		case skew <= -allowed+10*time.Second:
-			return fmt.Sprintf("your clock is %s behind the service's, which accepts 15m", -skew)
+	if e.Status == http.StatusForbidden || e.Status == http.StatusUnauthorized {
+		if skew := httpclient.ClockSkew(h, now, 15*time.Minute); skew != "" {
+			return skew
 		}
 	}
 	if e.Code == "" && e.Status == http.StatusForbidden {
 		return adviceOfCode["AccessDenied"]
 	}
 	return adviceOfCode[e.Code]
-}
-
-// retryAfter reads the header in both its forms: seconds, or a date.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	text := h.Get("Retry-After")
-	if seconds, err := strconv.ParseInt(text, 10, 32); err == nil && seconds >= 0 {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		if date, err := http.ParseTime(h.Get("Date")); err == nil {
-			now = date
-		}
-		return max(at.Sub(now), 0)
-	}
-	return 0
-}
-
-// offline are the errors of the operating system that mean that the network is not there.
-var offline = []error{
-	syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.ETIMEDOUT,
-	syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.EHOSTDOWN, syscall.EADDRNOTAVAIL,
-	io.EOF, io.ErrUnexpectedEOF, net.ErrClosed,
-}
-
-// transportKind classifies what happened to a request on its way. Unknown means that it is no error of a transport.
-func transportKind(err error) backend.Kind {
-	var request *url.Error
-	if errors.As(err, &request) { // it knows of a timeout only if that is its direct cause
-		if kind := transportKind(request.Err); kind != backend.Unknown {
-			return kind
-		}
-		return backend.Offline
-	}
-	var (
-		unknownAuthority x509.UnknownAuthorityError
-		hostname         x509.HostnameError
-		certificate      x509.CertificateInvalidError
-		noTLS            tls.RecordHeaderError
-		resolve          *net.DNSError
-		op               *net.OpError
-		slow             interface{ Timeout() bool }
-	)
-	switch {
-	case errors.Is(err, errStalled):
-		return backend.Timeout
-	case errors.As(err, &unknownAuthority), errors.As(err, &hostname), errors.As(err, &certificate), errors.As(err, &noTLS):
-		return backend.Invalid
-	case errors.As(err, &resolve):
-		return backend.Offline
-	case errors.As(err, &op) && op.Op == "dial":
-		return backend.Offline
-	}
-	for _, cause := range offline {
-		if errors.Is(err, cause) {
-			return backend.Offline
-		}
-	}
-	switch {
-	case errors.As(err, &slow) && slow.Timeout():
-		return backend.Timeout
-	case errors.As(err, &op):
-		return backend.Offline
-	}
-	return backend.Unknown
-}
-
-// errHungUp is the cause where the connection ended instead of an answer. net/http calls that EOF, which to a reader would
-// mean the end of the object.
-var errHungUp = errors.New("the connection was closed before the answer came")
-
-// bare drops the method and URL that net/http puts before an error: the operation and key already say it.
-func bare(err error) error {
-	var e *url.Error
-	if errors.As(err, &e) {
-		err = e.Err
-	}
-	if errors.Is(err, io.EOF) {
-		return errHungUp
-	}
-	return err
 }
 
 func invalid(op, key, format string, args ...any) *backend.Error {

@@ -2,16 +2,12 @@ package s3
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -103,29 +99,11 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
-func TestTransportKinds(t *testing.T) {
-	dial := func(err error) error { return &net.OpError{Op: "dial", Err: err} }
-	for _, c := range []struct {
-		err  error
-		want backend.Kind
-	}{
-		{dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)), backend.Offline},
-		{dial(context.DeadlineExceeded), backend.Offline},
-		{&net.DNSError{IsNotFound: true}, backend.Offline},
-		{&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, backend.Offline},
-		{io.EOF, backend.Offline},
-		{io.ErrUnexpectedEOF, backend.Offline},
-		{errStalled, backend.Timeout},
-		{&net.OpError{Op: "write", Err: os.ErrDeadlineExceeded}, backend.Timeout},
-		{x509.UnknownAuthorityError{}, backend.Invalid},
-		{x509.HostnameError{Certificate: &x509.Certificate{}}, backend.Invalid},
-		{errors.New("something else"), backend.Offline},
-	} {
-		err := &url.Error{Op: "Put", URL: "https://example.com/secret", Err: c.err}
-		e := failure(t.Context(), "put", "key", err)
-		if e.Kind != c.want || strings.Contains(e.Error(), "example.com/secret") {
-			t.Errorf("%v is %q, want %q: %v", c.err, e.Kind, c.want, e)
-		}
+// TestFailureWithoutAnAnswer has a request that the network lost, ones that nobody waits for, and ones that cannot be made.
+func TestFailureWithoutAnAnswer(t *testing.T) {
+	lost := failure(t.Context(), "put", "key", &url.Error{Op: "Put", URL: "https://example.com/secret", Err: io.EOF})
+	if lost.Kind != backend.Offline || strings.Contains(lost.Error(), "example.com/secret") || errors.Is(lost, io.EOF) {
+		t.Errorf("lost: %q %v", lost.Kind, lost)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
