@@ -72,7 +72,8 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // Options.LastWord longer: the service carries it out whether anybody listens or not, and a part or object that appears
 // later, after another attempt, would replace what that one wrote.
 //
-// Do closes the request's body, but net/http may still be reading it when Do returns: see backend.Body.
+// The body of r is memory: a Read that waits for bytes would keep the end of the context waiting too. Do closes it, but
+// net/http may still be reading it when Do returns, see backend.Body.
 func (c *Client) Do(r *http.Request) (*http.Response, error) {
 	caller := r.Context()
 	if caller.Err() != nil {

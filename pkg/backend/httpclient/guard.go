@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptrace"
 	"sync"
@@ -29,8 +30,11 @@ type guard struct {
 // attach returns the context of the request, which outlives caller if need be. stop releases what it holds.
 func (g *guard) attach(caller context.Context) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(caller))
-	if g.body == nil || g.body == http.NoBody {
+	switch {
+	case g.body == nil || g.body == http.NoBody:
 		g.left = 0
+	case g.left <= 0: // net/http's way to say that it is not known; the end of the body will tell
+		g.left = math.MaxInt64
 	}
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() {
 		g.mu.Lock()
@@ -72,6 +76,9 @@ func (g *guard) Read(p []byte) (int, error) {
 	}
 	n, err := g.body.Read(p)
 	g.left -= int64(n)
+	if err == io.EOF {
+		g.left = 0
+	}
 	return n, err
 }
 

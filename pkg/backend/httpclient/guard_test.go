@@ -63,28 +63,49 @@ func TestChangeThatWasSentIsWaitedFor(t *testing.T) {
 
 // TestChangeUnderWayIsHeldBack ends the context while the body is on its way: the service must not get the rest.
 func TestChangeUnderWayIsHeldBack(t *testing.T) {
-	ctx, cancel := context.WithCancelCause(t.Context())
-	returned, got := make(chan struct{}), make(chan error, 1)
+	const size = 64 << 20 // more than the buffers on the way hold
+	for _, length := range []int64{size, 0, -1} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		returned, got := make(chan struct{}), make(chan error, 1)
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, err := io.ReadFull(r.Body, make([]byte, 5))
+			if err != nil {
+				t.Error(err)
+			}
+			cancel(errEnough)
+			<-returned
+			_, err = io.Copy(io.Discard, r.Body)
+			got <- err
+		}))
+		client := newClient(t, Options{LastWord: 5 * time.Second})
+		began := time.Now()
+		_, err := client.Do(request(ctx, t, http.MethodPut, server.URL, backend.Body(make([]byte, size)), length))
+		if took := time.Since(began); !errors.Is(err, errEnough) || took > 4*time.Second {
+			t.Errorf("length %d: after %s: %v", length, took, err)
+		}
+		close(returned)
+		if err := <-got; err == nil {
+			t.Errorf("length %d: the service got all of it", length)
+		}
+		server.Close()
+	}
+}
+
+// TestBodyOfUnknownLengthIsWaitedFor once it has been sent.
+func TestBodyOfUnknownLengthIsWaitedFor(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, err := io.ReadFull(r.Body, make([]byte, 5))
-		if err != nil {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			t.Error(err)
 		}
-		cancel(errEnough)
-		<-returned
-		_, err = io.Copy(io.Discard, r.Body)
-		got <- err
+		cancel()
 	}))
 	defer server.Close()
-	client := newClient(t, Options{LastWord: time.Minute})
-	body := backend.Body(make([]byte, 64<<20)) // more than the buffers on the way hold
-	if _, err := client.Do(request(ctx, t, http.MethodPut, server.URL, body, body.Len())); !errors.Is(err, errEnough) {
-		t.Error(err)
+	resp, err := newClient(t, Options{}).Do(request(ctx, t, http.MethodPut, server.URL, backend.Body([]byte("text")), -1))
+	if err != nil {
+		t.Fatal(err)
 	}
-	close(returned)
-	if err := <-got; err == nil {
-		t.Error("the service got all of it")
-	}
+	resp.Body.Close()
 }
 
 // TestReadsEndWithTheirContext has one that ends before the request, before its answer, and within it.
