@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
+	"github.com/hyperexport/hyperexport/pkg/backend/httpclient"
 	"github.com/hyperexport/hyperexport/pkg/plugin"
 )
 
@@ -37,24 +37,15 @@ func newProvider(_ context.Context, c plugin.Config) (backend.Provider, error) {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, failed("configure", "base", backend.Invalid, errors.New("set it to a URL such as https://host/dir/, without user and query"))
 	}
-	return &provider{base: strings.TrimSuffix(u.String(), "/") + "/", token: c.Secrets["token"], client: &http.Client{
-		Transport: &http.Transport{ // one of our own: the default one is shared, and unpacks what came packed
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-			TLSHandshakeTimeout:   10 * time.Second,
-			ResponseHeaderTimeout: time.Minute,
-			MaxIdleConnsPerHost:   64,
-			IdleConnTimeout:       30 * time.Second,
-			DisableCompression:    true, // an object is its bytes, and a range is one of these bytes
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	// Not http.DefaultClient: that follows redirects, unpacks what came packed, and waits for ever.
+	client := httpclient.New(httpclient.Options{})
+	return &provider{base: strings.TrimSuffix(u.String(), "/") + "/", token: c.Secrets["token"], client: client}, nil
 }
 
 // provider is a backend.Provider: one account at one place.
 type provider struct {
 	base, token string
-	client      *http.Client
+	client      *httpclient.Client
 }
 
 func (p *provider) Describe() backend.Description {
@@ -78,7 +69,7 @@ func (p *provider) Inventory() (backend.Inventory, error) {
 }
 
 func (p *provider) Close() error {
-	p.client.CloseIdleConnections()
+	p.client.Close()
 	return nil
 }
 
@@ -112,7 +103,7 @@ func (s *source) Stat(ctx context.Context, key string) (backend.Object, error) {
 func (s *source) ReadAt(ctx context.Context, obj backend.Object, p []byte, off int64) (int, error) {
 	switch {
 	case ctx.Err() != nil:
-		return 0, broken(ctx, "read", obj.Key, ctx.Err())
+		return 0, httpclient.Failure(ctx, "read", obj.Key, ctx.Err(), backend.Canceled)
 	case off < 0:
 		return 0, failed("read", obj.Key, backend.Invalid, fmt.Errorf("offset %d", off))
 	case len(p) == 0:
@@ -145,7 +136,7 @@ func (s *source) ReadAt(ctx context.Context, obj backend.Object, p []byte, off i
 		return 0, failed("read", obj.Key, backend.Unavailable, fmt.Errorf("asked for %s of %d, got %s of %s", span, obj.Size, got, total))
 	}
 	if _, err := io.ReadFull(resp.Body, p[:n]); err != nil {
-		return 0, broken(ctx, "read", obj.Key, err)
+		return 0, httpclient.Failure(ctx, "read", obj.Key, err, backend.Unavailable)
 	}
 	if n < int64(len(p)) {
 		return int(n), io.EOF
@@ -183,7 +174,7 @@ func (s *source) send(ctx context.Context, op, method, key string, want int, h h
 	}
 	resp, err := s.client.Do(r)
 	if err != nil {
-		return nil, broken(ctx, op, key, err)
+		return nil, httpclient.Failure(ctx, op, key, err, backend.Invalid)
 	}
 	if resp.StatusCode == want {
 		return resp, nil
@@ -194,6 +185,22 @@ func (s *source) send(ctx context.Context, op, method, key string, want int, h h
 		why = errors.New("the server cannot send a part of an object: it answers with all of it")
 	}
 	e := failed(op, key, kindOf(resp.StatusCode), why)
-	e.RequestID, e.RetryAfter = resp.Header.Get("X-Request-Id"), retryAfter(resp.Header)
+	e.RequestID, e.RetryAfter = resp.Header.Get("X-Request-Id"), httpclient.RetryAfter(resp.Header, time.Now())
 	return nil, e
+}
+
+// kindOf says what a status means. It is the one place that decides it; all above goes by the Kind.
+func kindOf(status int) backend.Kind {
+	switch status {
+	case http.StatusOK: // the whole object instead of a range
+		return backend.Unsupported
+	case http.StatusGone:
+		return backend.NotFound
+	}
+	return httpclient.KindOfStatus(status)
+}
+
+// failed makes an error of ours. No secret goes into it.
+func failed(op, key string, kind backend.Kind, err error) *backend.Error {
+	return &backend.Error{Op: op, Key: key, Kind: kind, Err: err}
 }
