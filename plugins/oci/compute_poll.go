@@ -65,7 +65,7 @@ func (c compute) creating(ctx context.Context, op string, j job) (backend.Job, e
 	if work.failed != nil {
 		return backend.Job{}, c.reasons(ctx, op, j, work.failed)
 	}
-	return j.state("creating image", 0, work.percent), nil
+	return j.state("creating image", 0, work.percentOr(work.created)), nil
 }
 
 // exporting is the state of a job whose image exists, after the next export was begun if it is time for it.
@@ -91,7 +91,7 @@ func (c compute) exporting(ctx context.Context, op string, j job, running bool) 
 		step := min(work.exported, len(j.Formats)-1)
 		return j.state("exporting "+j.Formats[step], 1+step, work.percent), nil
 	case running:
-		return j.state("exporting "+next, 1+len(done), 0), nil
+		return j.state("exporting "+next, 1+len(done), work.percentOr(work.exported > len(done))), nil
 	case work.failed != nil:
 		return backend.Job{}, c.reasons(ctx, op, j, work.failed)
 	case work.exported > len(done):
@@ -154,8 +154,18 @@ func (c compute) export(ctx context.Context, op string, j job, format string) er
 type work struct {
 	running  bool    // one is under way
 	percent  float32 // of that one
+	created  bool    // the image was
 	exported int     // exports that succeeded
 	failed   *workrequests.WorkRequestSummary
+}
+
+// percentOr is the progress of the request under way. One that ended since the image was looked at is complete: its
+// progress does not go back to where it began.
+func (w work) percentOr(ended bool) float32 {
+	if !w.running && ended {
+		return 100
+	}
+	return w.percent
 }
 
 // workOf reads the work requests of the image. They are told apart by the names of their operations, of which only the
@@ -187,6 +197,8 @@ func (c compute) workOf(ctx context.Context, op string, j job) (work, error) {
 		case workrequests.WorkRequestSummaryStatusSucceeded:
 			if export {
 				w.exported++
+			} else {
+				w.created = true
 			}
 		case workrequests.WorkRequestSummaryStatusFailed, workrequests.WorkRequestSummaryStatusCanceled:
 			w.failed = &item
