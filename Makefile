@@ -51,8 +51,8 @@ generate: ## write the generated files anew
 bench: ## measure the transfer engine
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/transfer/...
 
-bench-plugin: ## measure the same backend in this process and as a plugin
-	$(GO) test -run '^$$' -bench . ./pkg/plugin
+bench-plugin: ## measure the same backends in process and as plugins, and compare with what the boundary may cost
+	@$(PURE) $(GO) run ./internal/benchplugin
 
 torture: check-tools ## kill runs and plugins at random moments, KILLS of each (300), and check what becomes of it
 	bash -o pipefail -c "$(GO) test -v -count 1 -timeout 0 -run TestKill ./internal/e2e -kills $(or $(KILLS),300) | grep -v '^=== \|--- PASS'"
