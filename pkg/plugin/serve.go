@@ -71,10 +71,13 @@ func (s *server) register(g *grpc.Server) {
 	pb.RegisterInventoryServer(g, inventoryServer{server: s})
 }
 
+// streamWorkers is how many calls at a time find a goroutine whose stack has grown already. More begin one.
+const streamWorkers = 32
+
 func (s *server) options() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
-		grpc.InitialWindowSize(4 << 20), grpc.InitialConnWindowSize(16 << 20),
+		grpc.InitialWindowSize(4 << 20), grpc.InitialConnWindowSize(16 << 20), grpc.NumStreamWorkers(streamWorkers),
 		grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream),
 	}
 }
