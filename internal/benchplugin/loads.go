@@ -78,6 +78,17 @@ func puts(_ context.Context, s backend.Storage) (caller, func() error, error) {
 	return call, func() error { return nil }, nil
 }
 
+// fileWholes makes the small object before it is read for the first time.
+func fileWholes(ctx context.Context, s backend.Storage) (caller, func() error, error) {
+	if _, err := s.Stat(ctx, smallKey); err == nil {
+		return wholes(ctx, s)
+	}
+	if _, err := s.Put(ctx, smallKey, make([]byte, smallSize), backend.PutOptions{}); err != nil {
+		return nil, nil, err
+	}
+	return wholes(ctx, s)
+}
+
 // wholes reads a small object, all of it.
 func wholes(ctx context.Context, s backend.Storage) (caller, func() error, error) {
 	o, err := s.Stat(ctx, smallKey)

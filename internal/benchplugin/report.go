@@ -47,6 +47,7 @@ func (b *bench) small(ctx context.Context) error {
 	}
 	return b.table(ctx, []subject{
 		{"s3", []workload{object("S3, put", 1000, puts), object("S3, read", 1000, wholes)}},
+		{"file", []workload{object("files, put", 1000, puts), object("files, read", 1000, fileWholes)}},
 		{"mem", []workload{object("nothing, put", 2000, puts), object("nothing, read", 2000, wholes)}},
 	}, "WORKLOAD, 16 KiB, 32 in flight\tWAY\tCALLS/s\tTHIS WAY\tRATIO\t\tCPU µs/CALL\tTHIS WAY\tMORE\t\t",
 		func(c comparison) string {
