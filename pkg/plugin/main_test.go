@@ -54,12 +54,8 @@ func memFactory(_ context.Context, c Config) (backend.Provider, error) {
 		return nil, &backend.Error{Op: "sign in", Kind: backend.Unauthorized, Err: fmt.Errorf("%s with %s", why, c.Secrets["key"])}
 	}
 	p := &testProvider{MemProvider: backendtest.NewMemProvider(), config: c}
-	p.Options.Discard = c.Settings["discard"] != ""
 	p.Options.Sequential = c.Settings["sequential"] != ""
 	p.Exports.Polls = 2
-	if c.Settings["generated"] != "" {
-		p.Container("bucket").AddGenerated("generated", 1<<40, 1)
-	}
 	p.Wrap = func(_ string, s backend.Storage) backend.Storage { return mischief(c, s) }
 	return p, nil
 }
