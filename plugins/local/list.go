@@ -155,7 +155,7 @@ func (s *storage) walk(ctx context.Context, prefix string, own bool, v visit) er
 			return errIs(err, backend.NotFound, nil)
 		}
 		if dir, err = dir.OpenRoot(name + string(filepath.Separator)); err != nil {
-			return err
+			return errIs(err, backend.NotFound, nil) // it was removed just now
 		}
 		defer dir.Close()
 		at, rest = at+name+"/", below
