@@ -163,13 +163,17 @@ func digestOf(t *testing.T, path string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestDigest replaces the program after it was launched: when it is started again, it is the old one.
+// TestDigest replaces the program after it was launched, or writes over it: when it is started again, it is the old one.
 func TestDigest(t *testing.T) {
 	o := options(t, "mem")
-	for name, program := range map[string]string{
-		"binary": "",
-		"script": "#!/bin/sh\nexec " + o.Command[0] + " \"$@\"\n",
+	script := "#!/bin/sh\nexec " + o.Command[0] + " \"$@\"\n"
+	for name, c := range map[string]struct {
+		program string
+		inPlace bool
+	}{
+		"binary": {"", false}, "binary-in-place": {"", true}, "script": {script, false}, "script-in-place": {script, true},
 	} {
+		program := c.program
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "plugin")
 			content := []byte(program)
@@ -188,8 +192,10 @@ func TestDigest(t *testing.T) {
 			o := options(t, "mem")
 			o.Command[0], o.SHA256 = path, strings.ToUpper(digestOf(t, path))
 			h := launch(t, o)
-			if err := os.Remove(path); err != nil {
-				t.Fatal(err)
+			if !c.inPlace {
+				if err := os.Remove(path); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if err := os.WriteFile(path, []byte("#!/bin/sh\necho evil\n"), 0o700); err != nil {
 				t.Fatal(err)

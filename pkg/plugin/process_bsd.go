@@ -11,7 +11,7 @@ import (
 // ownGroup gives a process a group of its own. That it dies with the host is up to it: its standard input ends.
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-func executeOpened(*os.File) (*program, error) { return nil, nil } // a copy is needed
+func sealProgram(*os.File, string) (*program, error) { return nil, nil } // a copy is needed
 
 // wrongSystem knows ENOEXEC, and EBADARCH of Darwin, which is not named elsewhere.
 func wrongSystem(err error) bool {

@@ -12,7 +12,7 @@ func ownGroup() *syscall.SysProcAttr {
 
 func killGroup(p *os.Process) { _ = p.Kill() }
 
-func executeOpened(*os.File) (*program, error) { return nil, nil } // a copy is needed
+func sealProgram(*os.File, string) (*program, error) { return nil, nil } // a copy is needed
 
 // wrongSystem knows ERROR_BAD_EXE_FORMAT and ERROR_EXE_MACHINE_TYPE_MISMATCH.
 func wrongSystem(err error) bool {

@@ -16,7 +16,7 @@ import (
 // program is the file that a plugin is started from, also when it is started again.
 type program struct {
 	path string   // what is executed
-	file *os.File // the file whose digest was compared; nil if path is the user's own
+	file *os.File // the sealed memory that path names; nil if there is none
 	dir  string   // our own folder with a copy; "" if there is none
 }
 
@@ -38,26 +38,24 @@ func openProgram(path, digest string) (_ *program, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, file.Close())
-		}
-	}()
-	sum, err := sha256Of(file)
-	if err != nil {
-		return nil, err
+	defer file.Close()
+	p, err := sealProgram(file, digest)
+	if p == nil && err == nil {
+		p, err = copyProgram(file, info.Mode(), digest)
 	}
-	if !strings.EqualFold(sum, digest) {
-		return nil, fmt.Errorf("its SHA-256 is %s and should be %s: %w", sum, digest, errDigest)
+	return p, err
+}
+
+// copyOf copies the program in file to to, and fails unless the copy has the digest.
+func copyOf(to io.Writer, file *os.File, digest string) error {
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return err
 	}
-	p, err := executeOpened(file)
-	if err != nil {
-		return nil, err
+	sum, err := sha256Of(io.TeeReader(file, to))
+	if err == nil && !strings.EqualFold(sum, digest) {
+		err = fmt.Errorf("its SHA-256 is %s and should be %s: %w", sum, digest, errDigest)
 	}
-	if p == nil {
-		return copyProgram(file, info.Mode(), digest)
-	}
-	return p, nil
+	return err
 }
 
 // Digest returns the SHA-256, in hexadecimal, of the program at path, which is what Options.SHA256 is compared with. The
@@ -69,6 +67,13 @@ func Digest(path string) (string, error) {
 			err = at.Err // the path stands before it
 		}
 		return &Error{Plugin: filepath.Base(path), Path: path, Reason: reason, Err: err}
+	}
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for its other end
+		err = &fs.PathError{Op: "read", Path: path, Err: fs.ErrPermission}
+	}
+	if err != nil {
+		return "", fault(reasonOf(err, path), err)
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -90,7 +95,7 @@ func sha256Of(r io.Reader) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// copyProgram makes a copy that nobody else can change and closes file.
+// copyProgram makes a copy in a folder of our own.
 func copyProgram(file *os.File, mode fs.FileMode, digest string) (_ *program, err error) {
 	dir, err := os.MkdirTemp("", "hyperexport-plugin-") // 0700
 	if err != nil {
@@ -106,16 +111,8 @@ func copyProgram(file *os.File, mode fs.FileMode, digest string) (_ *program, er
 	if err != nil {
 		return nil, err
 	}
-	hash := sha256.New()
-	_, err = file.Seek(0, io.SeekStart)
-	if err == nil {
-		_, err = io.Copy(io.MultiWriter(copied, hash), file)
-	}
-	if err = errors.Join(err, copied.Close(), file.Close()); err != nil {
+	if err := errors.Join(copyOf(copied, file, digest), copied.Close()); err != nil {
 		return nil, err
-	}
-	if sum := hex.EncodeToString(hash.Sum(nil)); !strings.EqualFold(sum, digest) {
-		return nil, fmt.Errorf("it changed while it was copied: %w", errDigest)
 	}
 	return p, nil
 }
