@@ -197,6 +197,8 @@ func (m *mischievous) Stat(ctx context.Context, key string) (backend.Object, err
 		return backend.Object{}, &backend.Error{Op: "stat", Key: key, Kind: backend.Forbidden, Err: errors.New("denied for " + secret)}
 	case "exit":
 		os.Exit(7)
+	case "panic":
+		panic("there is no moon")
 	case "stuck": // knows no context, and does nothing
 		select {}
 	case "environ":

@@ -169,6 +169,16 @@ func TestCallTimeout(t *testing.T) {
 	}
 }
 
+// TestPanickingGuest finds the reason, and not the bottom of the stack, in the error.
+func TestPanickingGuest(t *testing.T) {
+	o := options(t, "mem")
+	o.Config.Settings["mischief"] = "panic"
+	_, err := openMem(t, launch(t, o)).Stat(t.Context(), "key")
+	if !errors.Is(err, Died) || !strings.HasSuffix(err.Error(), "printed last: panic: there is no moon") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestStuckGuest calls a guest that is alive and never answers. Calls without bytes and lists end by themselves, and the
 // guest that did not end the call is gone.
 func TestStuckGuest(t *testing.T) {

@@ -78,6 +78,7 @@ type lineLog struct {
 	last    time.Time
 	dropped int
 	recent  []string // the last lines
+	panics  string   // the line with which a Go program begins to die
 }
 
 func newLineLog(mask *masker, emit func(string)) *lineLog {
@@ -104,6 +105,9 @@ func (l *lineLog) admit(s string) (dropped int, pass bool) {
 	if l.recent = append(l.recent, s); len(l.recent) > recentLines {
 		l.recent = l.recent[1:]
 	}
+	if l.panics == "" && (strings.HasPrefix(s, "panic: ") || strings.HasPrefix(s, "fatal error: ")) {
+		l.panics = s
+	}
 	now := time.Now()
 	l.tokens = min(linesBurst, l.tokens+now.Sub(l.last).Seconds()*linesRate)
 	l.last = now
@@ -116,10 +120,13 @@ func (l *lineLog) admit(s string) (dropped int, pass bool) {
 	return dropped, true
 }
 
-// tail returns the last lines in one.
+// tail returns the last lines in one; of a panic, whose last lines are the bottom of a stack, the first.
 func (l *lineLog) tail() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.panics != "" {
+		return l.panics
+	}
 	return strings.Join(l.recent, " | ")
 }
 
