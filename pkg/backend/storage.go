@@ -75,38 +75,38 @@ type Catalog interface {
 // Info is what a container promises. A promise is tested by backendtest both ways: kept where it is made, refused with
 // Unsupported where it is not.
 type Info struct {
-	Can       Capabilities
-	Checksums []Algorithm // verified by the container before anything is visible, cheapest first
-	CopyFrom  []string    // schemes that Copy accepts
-	Limits    Limits
+	Can       Capabilities `json:"can"`
+	Checksums []Algorithm  `json:"checksums"` // verified by the container before anything is visible, cheapest first
+	CopyFrom  []string     `json:"copy_from"` // schemes that Copy accepts
+	Limits    Limits       `json:"limits"`
 }
 
 // Capabilities are the optional parts of the contract.
 type Capabilities struct {
-	Write            bool // Put and, with Limits.MaxParts > 0, uploads
-	List             bool // List
-	ListParts        bool // ListParts, and so an upload can be continued by another process
-	ListUploads      bool // ListUploads
-	Delete           bool // Delete
-	Sequential       bool // parts must come in ascending order, one at a time
-	PutIfAbsent      bool // Condition.Absent on Put
-	CompleteIfAbsent bool // Condition.Absent on CompleteUpload and Copy
-	IfVersion        bool // Condition.Version on Put and CompleteUpload
-	Holes            bool // long runs of zero bytes take no room
-	Strays           bool // a killed Put or Copy can leave something, and ListUploads yields it
-	ModTime          bool // keeps the ModTime that an object is written with
-	MakesContainer   bool // the first write makes a container that does not exist
+	Write            bool `json:"write"`              // Put and, with Limits.MaxParts > 0, uploads
+	List             bool `json:"list"`               // List
+	ListParts        bool `json:"list_parts"`         // ListParts, and so an upload can be continued by another process
+	ListUploads      bool `json:"list_uploads"`       // ListUploads
+	Delete           bool `json:"delete"`             // Delete
+	Sequential       bool `json:"sequential"`         // parts must come in ascending order, one at a time
+	PutIfAbsent      bool `json:"put_if_absent"`      // Condition.Absent on Put
+	CompleteIfAbsent bool `json:"complete_if_absent"` // Condition.Absent on CompleteUpload and Copy
+	IfVersion        bool `json:"if_version"`         // Condition.Version on Put and CompleteUpload
+	Holes            bool `json:"holes"`              // long runs of zero bytes take no room
+	Strays           bool `json:"strays"`             // a killed Put or Copy can leave something, and ListUploads yields it
+	ModTime          bool `json:"mod_time"`           // keeps the ModTime that an object is written with
+	MakesContainer   bool `json:"makes_container"`    // the first write makes a container that does not exist
 }
 
 // Limits are sizes in bytes; zero means none.
 type Limits struct {
-	MinPart     int64 // of all parts but the last
-	MaxPart     int64
-	MaxParts    int
-	MaxPut      int64
-	MaxObject   int64
-	MinCopy     int64 // Copy is slower than moving the bytes for objects smaller than this
-	Connections int   // requests at once that make sense; zero lets the caller choose
+	MinPart     int64 `json:"min_part"` // of all parts but the last
+	MaxPart     int64 `json:"max_part"`
+	MaxParts    int   `json:"max_parts"`
+	MaxPut      int64 `json:"max_put"`
+	MaxObject   int64 `json:"max_object"`
+	MinCopy     int64 `json:"min_copy"`    // Copy is slower than moving the bytes for objects smaller than this
+	Connections int   `json:"connections"` // requests at once that make sense; zero lets the caller choose
 }
 
 // Object is one object as Stat, List and the writing methods describe it.
