@@ -16,8 +16,8 @@ import (
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
+	"github.com/hyperexport/hyperexport/internal/human"
 	"github.com/hyperexport/hyperexport/pkg/backend"
-
 	"github.com/hyperexport/hyperexport/pkg/event/sink"
 )
 
@@ -67,7 +67,7 @@ func (a *app) say(format string, args ...any) {
 	if bar := a.talk.Load(); bar != nil {
 		w = bar
 	}
-	fmt.Fprintf(w, format+"\n", args...)
+	fmt.Fprintln(w, human.Plain(fmt.Sprintf(format, args...)))
 }
 
 // terminal returns the terminal that w is, if it is one that understands escape codes.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hyperexport/hyperexport/executor"
 	"github.com/hyperexport/hyperexport/executor/journal"
+	"github.com/hyperexport/hyperexport/internal/human"
 	"github.com/hyperexport/hyperexport/manifests"
 	"github.com/hyperexport/hyperexport/pkg/backend"
 	"github.com/hyperexport/hyperexport/pkg/plugin"
@@ -143,7 +144,7 @@ func (a *app) conclude(err error) int {
 		fmt.Fprintln(a.stderr, invalid)
 		return code
 	}
-	fmt.Fprintf(a.stderr, "hyperexport: %v\n", err)
+	fmt.Fprintf(a.stderr, "hyperexport: %s\n", human.Plain(err.Error()))
 	if help != "" {
 		fmt.Fprintf(a.stderr, "help: %s\n", help)
 	}

@@ -138,7 +138,7 @@ func (c *pluginListCmd) Run(a *app) error {
 			if p.BuiltIn {
 				where = "built in"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\n", human.Printable(p.Name), human.Printable(where), p.SHA256+p.Error)
+			fmt.Fprintf(w, "%s\t%s\t%s\n", human.Plain(p.Name), human.Plain(where), p.SHA256+p.Error)
 		}
 	})
 }

@@ -101,6 +101,9 @@ func reaches(a *app, s backend.Storage, key string) error {
 		return err
 	}
 	for _, err := range s.List(a.ctx, key) {
+		if s.Info().Can.MakesContainer && backend.KindOf(err) == backend.NotFound {
+			return nil
+		}
 		return err
 	}
 	return nil
@@ -129,7 +132,7 @@ func (c checkedCase) text() string {
 			break
 		}
 		if line != "" {
-			text += "\n    " + human.Printable(line)
+			text += "\n    " + human.Plain(line)
 		}
 	}
 	return text + "\n"
@@ -151,7 +154,7 @@ func (c *pluginCheckCmd) conclude(a *app, r checked, err error) error {
 	if a.json {
 		writeErr = a.writeJSON(r)
 	} else {
-		writeErr = a.writeString(fmt.Sprintf("%s: %s ok, %d wrong, %d do not apply\n", human.Printable(r.Location),
+		writeErr = a.writeString(fmt.Sprintf("%s: %s ok, %d wrong, %d do not apply\n", human.Plain(r.Location),
 			human.Plural(counts[caseOK], "case"), counts[caseWrong], counts[caseSkipped]))
 	}
 	switch {

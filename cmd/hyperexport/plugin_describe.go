@@ -77,7 +77,7 @@ func (c *pluginDescribeCmd) Run(a *app) error {
 func (d described) rows(w *tabwriter.Writer) {
 	row := func(name, text string) {
 		if text != "" {
-			fmt.Fprintf(w, "%s\t%s\n", name, human.Printable(text))
+			fmt.Fprintf(w, "%s\t%s\n", name, human.Plain(text))
 		}
 	}
 	row("backend", d.Backend)

@@ -35,8 +35,8 @@ func writeReportText(out io.Writer, r *executor.Report, color bool) error {
 		}
 		outcome = "\x1b[" + code + "m" + outcome + "\x1b[0m"
 	}
-	fmt.Fprintf(w, "\n%s: run %s of %s, %s in %s.\n", outcome, r.Run, r.Name, human.Bytes(r.Bytes), human.Duration(r.Took))
-	_, err := io.WriteString(out, human.Printable(w.String()))
+	last := fmt.Sprintf("\n%s: run %s of %s, %s in %s.\n", outcome, r.Run, r.Name, human.Bytes(r.Bytes), human.Duration(r.Took))
+	_, err := io.WriteString(out, human.Plain(w.String())+last)
 	return err
 }
 

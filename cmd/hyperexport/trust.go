@@ -36,6 +36,9 @@ func readLock(path string) (lockFile, error) {
 		if err = d.Decode(&l); err == nil && l.Version != 1 {
 			err = fmt.Errorf("version %d is not supported", l.Version)
 		}
+		if err == nil && d.More() {
+			err = errors.New("something follows after its end")
+		}
 	}
 	if err != nil {
 		return l, &codeError{exitPlugin, fmt.Errorf("read the lock of plugins %s: %w", path, err),
@@ -120,7 +123,7 @@ func (a *app) confirms(question string) bool {
 	}()
 	select {
 	case answer := <-answered:
-		return strings.EqualFold(answer, "y")
+		return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes")
 	case <-a.ctx.Done():
 		return false
 	}

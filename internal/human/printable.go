@@ -25,6 +25,9 @@ func Printable(text string) string {
 	return out.String()
 }
 
+// Plain is Printable for text that has no colours of ours: an escape that sets one is somebody else's.
+func Plain(text string) string { return strings.Map(printable, text) }
+
 func printable(r rune) rune {
 	switch {
 	case r == '\n', r == '\t':

@@ -144,6 +144,7 @@ var kindOfCode = map[string]backend.Kind{
 	"RequestExpired":        backend.Unauthorized,
 	"InvalidToken":          backend.Unauthorized,
 	"InvalidAccessKeyId":    backend.Unauthorized, // with status 403
+	"XAdminUserNotFound":    backend.Unauthorized, // versitygw's word for it, with status 404
 	"SignatureDoesNotMatch": backend.Unauthorized,
 	"RequestTimeTooSkewed":  backend.Unauthorized,
 	"InvalidSecurity":       backend.Unauthorized,
@@ -187,6 +188,7 @@ func (e *serviceError) kind(fromS3 bool) backend.Kind {
 var adviceOfCode = map[string]string{
 	"AccessDenied":          "check the permissions of this user on the bucket; without s3:ListBucket a missing object is denied too",
 	"InvalidAccessKeyId":    "the service does not know this access key: check that it belongs to this endpoint",
+	"XAdminUserNotFound":    "the service does not know this access key: check that it belongs to this endpoint",
 	"SignatureDoesNotMatch": "check the secret key and, for services other than AWS, region and path style",
 	"ExpiredToken":          "get new temporary keys and run again",
 	"ExpiredTokenException": "get new temporary keys and run again",
