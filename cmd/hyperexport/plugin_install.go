@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/hyperexport/hyperexport/manifests"
+	"github.com/hyperexport/hyperexport/pkg/backend"
 	"github.com/hyperexport/hyperexport/pkg/plugin"
 	"github.com/hyperexport/hyperexport/pkg/transfer"
 )
@@ -121,9 +121,9 @@ func (a *app) tryPlugin(name, path, sum string) error {
 	if err == nil {
 		return host.Close()
 	}
-	var fault *plugin.Error
-	if errors.As(err, &fault) || errors.Is(err, fs.ErrNotExist) {
-		return err
+	var refusal *backend.Error
+	if errors.As(err, &refusal) {
+		return nil
 	}
-	return nil
+	return err
 }

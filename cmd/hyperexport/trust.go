@@ -39,6 +39,9 @@ func readLock(path string) (lockFile, error) {
 		if err == nil && d.More() {
 			err = errors.New("something follows after its end")
 		}
+		if err == nil && l.Plugins == nil {
+			err = errors.New("it has no plugins")
+		}
 	}
 	if err != nil {
 		return l, &codeError{exitPlugin, fmt.Errorf("read the lock of plugins %s: %w", path, err),
@@ -77,7 +80,7 @@ func (a *app) newTrust(f manifestFlags) (trust, error) {
 	return t, err
 }
 
-// digest returns the SHA-256 of the program that may run, or an *plugin.Error. Where a person is at a terminal they are
+// digest returns the SHA-256 of the program that may run. The error has a *plugin.Error. Where a person is at a terminal they are
 // asked about one that is not locked.
 func (t trust) digest(a *app, ref, path string) (string, error) {
 	sum, err := plugin.Digest(path)

@@ -55,7 +55,7 @@ func inMemory(t *testing.T, use func(t *testing.T, h *Host)) {
 func unraced(t *testing.T, long bool) {
 	t.Helper()
 	if raced && long {
-		t.Skip("takes too long under the race detector")
+		t.Skip("takes minutes under the race detector; make test runs it without")
 	}
 }
 
