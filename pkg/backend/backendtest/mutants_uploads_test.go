@@ -17,13 +17,13 @@ import (
 var uploadMutants = []mutant{
 	{name: "a part overwrites another", cases: "parts-in-any-order parts-in-parallel", wreck: func(_ *testing.T, b *broken) {
 		var mu sync.Mutex
-		came := 0
+		var stored []int
 		b.part = func(ctx context.Context, u backend.Upload, n int, p []byte, sum backend.Checksum) (backend.Part, error) {
 			part, err := b.Mem.UploadPart(ctx, u, n, p, sum)
 			mu.Lock()
 			defer mu.Unlock()
-			if came++; came == 4 {
-				_, err = b.Mem.UploadPart(ctx, u, 1, make([]byte, u.PartSize), "")
+			if stored = append(stored, n); len(stored) == 4 {
+				_, err = b.Mem.UploadPart(ctx, u, stored[0], make([]byte, u.PartSize), "")
 			}
 			return part, err
 		}
