@@ -68,8 +68,21 @@ type Catalog interface {
 	// Info.CopyFrom. version, if set, pins the source: a replaced source is Changed. It returns when the copy is visible.
 	Copy(ctx context.Context, from Location, version string, key string, o CopyOptions) (Object, error)
 	// Delete removes obj. If obj.Version is set and another version is there now, it fails with Changed and removes
-	// nothing. An object that is not there is NotFound.
+	// nothing. An object that is not there is NotFound. In a container that keeps old versions the content stays as one of
+	// them, unless obj.Generation is set: then exactly that version is removed for good.
 	Delete(ctx context.Context, obj Object) error
+	// Browse yields what is directly below prefix in ascending byte order: objects, and once each the prefixes that end
+	// with the next slash. Only with Capabilities.Browse; see the function Browse for any container.
+	Browse(ctx context.Context, prefix string) iter.Seq2[Entry, error]
+	// Versions yields the versions of the objects under prefix, by ascending keys and of each key the newest first. Each can
+	// be read by ReadAt and removed by Delete. Only with Capabilities.Versions.
+	Versions(ctx context.Context, prefix string) iter.Seq2[ObjectVersion, error]
+	// Restore asks for an archived object to be readable for at least the given time. It does not wait: Stat tells by
+	// Object.Archived when the object can be read. It is repeatable. Only with Capabilities.Restore.
+	Restore(ctx context.Context, obj Object, period time.Duration) error
+	// CreateContainer makes the container itself. If it is there, the error is Exists. Only with
+	// Capabilities.CreateContainer.
+	CreateContainer(ctx context.Context) error
 }
 
 // Info is what a container promises. A promise is tested by backendtest both ways: kept where it is made, refused with
@@ -96,6 +109,10 @@ type Capabilities struct {
 	Strays           bool `json:"strays"`             // a killed Put or Copy can leave something, and ListUploads yields it
 	ModTime          bool `json:"mod_time"`           // keeps the ModTime that an object is written with
 	MakesContainer   bool `json:"makes_container"`    // the first write makes a container that does not exist
+	Browse           bool `json:"browse"`             // Browse
+	Versions         bool `json:"versions"`           // Versions; whether old versions are kept is the container's setting
+	Restore          bool `json:"restore"`            // Restore: objects can be archived
+	CreateContainer  bool `json:"create_container"`   // CreateContainer
 }
 
 // Limits are sizes in bytes; zero means none.
@@ -117,6 +134,23 @@ type Object struct {
 	Version  string            `json:"version,omitempty"`  // opaque; changes whenever the content is replaced
 	Checksum Checksum          `json:"checksum,omitempty"` // of the whole object, where the container tells it
 	Meta     map[string]string `json:"meta,omitempty"`     // lower-case keys; List may leave it out
+
+	Tier       string `json:"tier,omitempty"`       // storage tier or class in the service's words; empty is the usual one
+	Archived   bool   `json:"archived,omitempty"`   // it cannot be read before Restore
+	Generation string `json:"generation,omitempty"` // opaque; set by Versions only: the methods then mean this version
+}
+
+// Entry is an object or, with Prefix set, everything below a prefix.
+type Entry struct {
+	Object
+	Prefix string `json:"prefix,omitempty"` // the whole one from the root of the container on, with its slash
+}
+
+// ObjectVersion is one version of an object.
+type ObjectVersion struct {
+	Object
+	Latest       bool `json:"latest"`
+	DeleteMarker bool `json:"delete_marker,omitempty"` // says that the object was deleted; it has no content
 }
 
 // Upload names a multipart upload. It is a plain value: another process can continue with it.

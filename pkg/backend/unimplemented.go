@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"iter"
+	"time"
 )
 
 // Unimplemented is a Storage that can do nothing: every method fails with Unsupported. Implementations embed it and
@@ -81,4 +82,24 @@ func (Unimplemented) Copy(_ context.Context, _ Location, _, key string, _ CopyOp
 // Delete fails with Unsupported.
 func (Unimplemented) Delete(_ context.Context, obj Object) error {
 	return unsupported("delete", obj.Key)
+}
+
+// Browse fails with Unsupported.
+func (Unimplemented) Browse(_ context.Context, prefix string) iter.Seq2[Entry, error] {
+	return unsupportedSeq[Entry]("browse", prefix)
+}
+
+// Versions fails with Unsupported.
+func (Unimplemented) Versions(_ context.Context, prefix string) iter.Seq2[ObjectVersion, error] {
+	return unsupportedSeq[ObjectVersion]("list versions", prefix)
+}
+
+// Restore fails with Unsupported.
+func (Unimplemented) Restore(_ context.Context, obj Object, _ time.Duration) error {
+	return unsupported("restore", obj.Key)
+}
+
+// CreateContainer fails with Unsupported.
+func (Unimplemented) CreateContainer(context.Context) error {
+	return unsupported("create container", "")
 }

@@ -17,6 +17,7 @@ import (
 // storage is a container of a plugin, as the host sees it. What the guest answers is believed as far as it can be true:
 // an answer about another object or with the wrong length is Corrupt.
 type storage struct {
+	backend.Unimplemented
 	h    *Host
 	at   *pb.Location // never changed, so that requests share it
 	info backend.Info

@@ -18,6 +18,7 @@ var errInjected = errors.New("injected fault")
 // picks depends on the seed and on the calls only, not on the order in which goroutines make them. Set the fields before
 // the first call; the methods are safe for concurrent use. A test prints the value when it fails: that names the seed.
 type Faults struct {
+	backend.Unimplemented
 	Storage backend.Storage
 	Seed    uint64
 	Rules   []Rule

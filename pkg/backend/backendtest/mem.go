@@ -32,6 +32,7 @@ type MemOptions struct {
 // Mem is a Storage in memory that keeps the whole contract. It costs one copy per part written and one per read; a read
 // allocates nothing. Its methods are safe for concurrent use.
 type Mem struct {
+	backend.Unimplemented
 	o     MemOptions
 	info  backend.Info
 	peers func(container string) *Mem // the containers that Copy reads from
