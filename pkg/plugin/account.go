@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 
@@ -17,6 +18,23 @@ type compute struct{ h *Host }
 var _ backend.Compute = (*compute)(nil)
 
 func (c *compute) Formats() []string { return slices.Clone(c.h.formats) }
+
+// CheckExports of a guest that does not know it finds nothing.
+func (c *compute) CheckExports(ctx context.Context, r []backend.ExportRequest) (concerns [][]backend.Concern, err error) {
+	const op = "check exports"
+	err = c.h.do(ctx, call{op: op}, func(ctx context.Context, g *guest) error {
+		answer, err := g.compute.CheckExports(ctx, &pb.CheckExportsRequest{Requests: each(r, exportTo)})
+		if err == nil && len(answer.GetChecked()) != len(r) {
+			return lie(op, "", "%d answers to %d requests", len(answer.GetChecked()), len(r))
+		}
+		concerns = each(answer.GetChecked(), func(c *pb.Concerns) []backend.Concern { return each(c.GetConcerns(), concernFrom) })
+		return err
+	})
+	if errors.Is(err, backend.Unsupported) {
+		return make([][]backend.Concern, len(r)), nil
+	}
+	return concerns, err
+}
 
 // job makes a call that is answered with a job. id is what the job must have, if it is known.
 func (c *compute) job(ctx context.Context, op, key, id string, f func(ctx context.Context, g *guest) (*pb.Job, error)) (job backend.Job, err error) {
@@ -35,14 +53,14 @@ func (c *compute) job(ctx context.Context, op, key, id string, f func(ctx contex
 }
 
 func (c *compute) StartExport(ctx context.Context, r backend.ExportRequest) (backend.Job, error) {
-	return c.job(ctx, "start export", r.Instance, "", func(ctx context.Context, g *guest) (*pb.Job, error) {
+	return c.job(ctx, "start export", r.Source(), "", func(ctx context.Context, g *guest) (*pb.Job, error) {
 		answer, err := g.compute.StartExport(ctx, &pb.StartExportRequest{Request: exportTo(r)})
 		return answer.GetJob(), err
 	})
 }
 
 func (c *compute) FindExport(ctx context.Context, r backend.ExportRequest) (backend.Job, error) {
-	return c.job(ctx, "find export", r.Instance, "", func(ctx context.Context, g *guest) (*pb.Job, error) {
+	return c.job(ctx, "find export", r.Source(), "", func(ctx context.Context, g *guest) (*pb.Job, error) {
 		answer, err := g.compute.FindExport(ctx, &pb.FindExportRequest{Request: exportTo(r)})
 		return answer.GetJob(), err
 	})

@@ -114,7 +114,7 @@ func (w *tenancy) inventory(t *testing.T) {
 			_, err := i.Metrics(ctx, "id", backend.MetricQuery{})
 			return err
 		},
-		"act": func(i backend.Inventory) error { return i.Act(ctx, "id", "stop") },
+		"act": func(i backend.Inventory) error { return i.Act(ctx, "id", "explode") },
 	} {
 		if got, want := call(plugin), call(direct); !errors.Is(got, backend.Unsupported) {
 			t.Errorf("%s: %v", name, got)

@@ -23,6 +23,20 @@ func (s computeServer) machines() (backend.Compute, error) {
 	return p.Compute()
 }
 
+func (s computeServer) CheckExports(ctx context.Context, r *pb.CheckExportsRequest) (*pb.CheckExportsResponse, error) {
+	c, err := s.machines()
+	if err != nil {
+		return nil, err
+	}
+	checked, err := c.CheckExports(ctx, each(r.GetRequests(), exportFrom))
+	if err != nil {
+		return nil, err
+	}
+	return &pb.CheckExportsResponse{Checked: each(checked, func(c []backend.Concern) *pb.Concerns {
+		return &pb.Concerns{Concerns: each(c, concernTo)}
+	})}, nil
+}
+
 func (s computeServer) StartExport(ctx context.Context, r *pb.StartExportRequest) (*pb.StartExportResponse, error) {
 	c, err := s.machines()
 	if err != nil {

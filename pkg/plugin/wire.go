@@ -145,16 +145,25 @@ func conditionFrom(c *pb.Condition) backend.Condition {
 
 func exportTo(r backend.ExportRequest) *pb.ExportRequest {
 	return &pb.ExportRequest{Token: text(r.Token), Instance: []byte(r.Instance), Name: []byte(r.Name),
-		Formats: texts(r.Formats), Staging: locationTo(r.Staging), Tags: pairsTo(r.Tags)}
+		Formats: texts(r.Formats), Staging: locationTo(r.Staging), Tags: pairsTo(r.Tags), Image: []byte(r.Image)}
 }
 
 func exportFrom(r *pb.ExportRequest) backend.ExportRequest {
 	return backend.ExportRequest{Token: r.GetToken(), Instance: string(r.GetInstance()), Name: string(r.GetName()),
-		Formats: r.GetFormats(), Staging: locationFrom(r.GetStaging()), Tags: pairsFrom(r.GetTags(), false)}
+		Formats: r.GetFormats(), Staging: locationFrom(r.GetStaging()), Tags: pairsFrom(r.GetTags(), false),
+		Image: string(r.GetImage())}
+}
+
+func concernTo(c backend.Concern) *pb.Concern {
+	return &pb.Concern{Text: text(c.Text), Help: text(c.Help), Blocks: c.Blocks}
+}
+
+func concernFrom(c *pb.Concern) backend.Concern {
+	return backend.Concern{Text: c.GetText(), Help: c.GetHelp(), Blocks: c.GetBlocks()}
 }
 
 func jobTo(j backend.Job) *pb.Job {
-	return &pb.Job{Id: []byte(j.ID), Phase: text(j.Phase), Done: j.Done, Total: j.Total, Ready: j.Ready,
+	return &pb.Job{Id: []byte(j.ID), Phase: text(j.Phase), Done: j.Done, Total: j.Total, Ready: j.Ready, Captured: j.Captured,
 		Artifacts: each(j.Artifacts, func(a backend.Artifact) *pb.Artifact {
 			return &pb.Artifact{Name: []byte(a.Name), At: locationTo(a.At), Size: a.Size, Format: text(a.Format),
 				Checksum: text(string(a.Checksum))}
@@ -163,6 +172,7 @@ func jobTo(j backend.Job) *pb.Job {
 
 func jobFrom(j *pb.Job) backend.Job {
 	return backend.Job{ID: string(j.GetId()), Phase: j.GetPhase(), Done: j.GetDone(), Total: j.GetTotal(), Ready: j.GetReady(),
+		Captured: j.GetCaptured(),
 		Artifacts: each(j.GetArtifacts(), func(a *pb.Artifact) backend.Artifact {
 			return backend.Artifact{Name: string(a.GetName()), At: locationFrom(a.GetAt()), Size: a.GetSize(),
 				Format: a.GetFormat(), Checksum: backend.Checksum(a.GetChecksum())}

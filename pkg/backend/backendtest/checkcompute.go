@@ -77,10 +77,18 @@ func (k *computeCheck) whole(r backend.ExportRequest) error {
 			return fmt.Errorf("format %q is none of %q", format, formats)
 		}
 	}
-	_, err := k.c.FindExport(k.ctx, r)
-	k.fails(err, backend.NotFound, "find an export before it was started")
-	_, err = k.c.FindExport(k.ctx, r)
-	k.fails(err, backend.NotFound, "find an export again before it was started")
+	for _, when := range []string{"before", "again before"} {
+		_, err := k.c.FindExport(k.ctx, r)
+		k.fails(err, backend.NotFound, "find an export %s it was started", when)
+	}
+	concerns, err := k.c.CheckExports(k.ctx, []backend.ExportRequest{r, r})
+	blocks := func(c backend.Concern) bool { return c.Blocks || c.Text == "" }
+	if err != nil || len(concerns) != 2 || slices.ContainsFunc(slices.Concat(concerns...), blocks) {
+		k.errorf("what can be exported is checked with %+v, %v", concerns, err)
+	}
+	if _, err := k.c.FindExport(k.ctx, r); !errors.Is(err, backend.NotFound) {
+		k.errorf("a check began the export: %v", err)
+	}
 	job, err := k.start(r)
 	if err != nil {
 		return err
@@ -90,6 +98,9 @@ func (k *computeCheck) whole(r backend.ExportRequest) error {
 	}
 	k.found(r, job.ID, "when it is ready")
 	k.artifacts(r, job)
+	if !job.Captured {
+		k.errorf("the job is ready and not captured")
+	}
 	again, err := k.c.PollExport(k.ctx, job.ID)
 	if err != nil || !again.Ready || !slices.Equal(again.Artifacts, job.Artifacts) {
 		k.errorf("a poll after the job was ready gives %+v, %v; before it gave %+v", again, err, job)

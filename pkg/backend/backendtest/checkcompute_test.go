@@ -36,12 +36,16 @@ func TestMemComputeKeepsTheContract(t *testing.T) {
 // brokenCompute is a MemCompute with one method replaced.
 type brokenCompute struct {
 	*backendtest.MemCompute
+	check func(ctx context.Context, r []backend.ExportRequest) ([][]backend.Concern, error)
 	start func(ctx context.Context, r backend.ExportRequest) (backend.Job, error)
 	find  func(ctx context.Context, r backend.ExportRequest) (backend.Job, error)
 	poll  func(ctx context.Context, id string) (backend.Job, error)
 	end   func(ctx context.Context, id string, keepStaged bool) error
 }
 
+func (b *brokenCompute) CheckExports(ctx context.Context, r []backend.ExportRequest) ([][]backend.Concern, error) {
+	return b.check(ctx, r)
+}
 func (b *brokenCompute) StartExport(ctx context.Context, r backend.ExportRequest) (backend.Job, error) {
 	return b.start(ctx, r)
 }
@@ -64,6 +68,24 @@ func TestCheckComputeNotices(t *testing.T) {
 			b.start = func(ctx context.Context, r backend.ExportRequest) (backend.Job, error) {
 				r.Token += strings.Repeat("x", m.Began())
 				return m.StartExport(ctx, r)
+			}
+		}},
+		{"check begins", "a check began the export", func(m *backendtest.MemCompute, b *brokenCompute) {
+			b.check = func(ctx context.Context, r []backend.ExportRequest) ([][]backend.Concern, error) {
+				_, err := m.StartExport(ctx, r[0])
+				return make([][]backend.Concern, len(r)), err
+			}
+		}},
+		{"check blocks", "is checked with", func(m *backendtest.MemCompute, b *brokenCompute) {
+			b.check = func(context.Context, []backend.ExportRequest) ([][]backend.Concern, error) {
+				return [][]backend.Concern{nil, {{Text: "no", Blocks: true}}}, nil
+			}
+		}},
+		{"never captured", "ready and not captured", func(m *backendtest.MemCompute, b *brokenCompute) {
+			b.poll = func(ctx context.Context, id string) (backend.Job, error) {
+				job, err := m.PollExport(ctx, id)
+				job.Captured = false
+				return job, err
 			}
 		}},
 		{"find begins", "find an export before it was started: succeeded", func(m *backendtest.MemCompute, b *brokenCompute) {
@@ -100,7 +122,7 @@ func TestCheckComputeNotices(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			p := backendtest.NewMemProvider()
 			m := p.Exports
-			b := &brokenCompute{MemCompute: m, start: m.StartExport, find: m.FindExport, poll: m.PollExport, end: m.EndExport}
+			b := &brokenCompute{MemCompute: m, check: m.CheckExports, start: m.StartExport, find: m.FindExport, poll: m.PollExport, end: m.EndExport}
 			c.wreck(m, b)
 			err := backendtest.CheckCompute(t.Context(), b, computeOptions(p))
 			if err == nil || !strings.Contains(err.Error(), c.want) {

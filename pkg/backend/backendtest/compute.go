@@ -15,12 +15,13 @@ import (
 // ready only by being polled, so that tests drive it. Set the fields before the first call; the methods are safe for
 // concurrent use.
 type MemCompute struct {
-	Instances []string // that exist; any if nil
-	Size      int64    // of an artifact in bytes; 1 MiB if zero
-	Polls     int      // how many polls a phase takes; 1 if zero
-	Refused   []string // formats whose export fails for good
-	Seed      uint64   // of Rules with Probability
-	Rules     []Rule   // Op, Key (the instance or job), Nth, Every, Probability, Times, Do, Delay, Hang, After and Err count
+	Instances []string                     // that exist; any if nil
+	Size      int64                        // of an artifact in bytes; 1 MiB if zero
+	Polls     int                          // how many polls a phase takes; 1 if zero
+	Refused   []string                     // formats whose export fails for good
+	Concerns  map[string][]backend.Concern // of CheckExports, by instance or image
+	Seed      uint64                       // of Rules with Probability
+	Rules     []Rule                       // Op, Key (the instance or job), Nth, Every, Probability, Times, Do, Delay, Hang, After and Err count
 
 	staging *MemProvider
 	script  script
@@ -90,6 +91,17 @@ func (c *MemCompute) pass(ctx context.Context, op, key string, effect func() err
 	return at.run(ctx, c.script.begin(ctx, at, c.Seed, c.Rules), effect)
 }
 
+// CheckExports returns the Concerns.
+func (c *MemCompute) CheckExports(ctx context.Context, r []backend.ExportRequest) (concerns [][]backend.Concern, err error) {
+	err = c.pass(ctx, OpCheckExports, "", func() error {
+		for _, q := range r {
+			concerns = append(concerns, slices.Clone(c.Concerns[q.Source()]))
+		}
+		return nil
+	})
+	return concerns, err
+}
+
 // StartExport begins the job of the token or finds it.
 func (c *MemCompute) StartExport(ctx context.Context, r backend.ExportRequest) (job backend.Job, err error) {
 	err = c.pass(ctx, OpStartExport, r.Instance, func() error {
@@ -123,7 +135,9 @@ func (c *MemCompute) checkRequest(r backend.ExportRequest) error {
 		return refuse(backend.Invalid, "token %q", r.Token)
 	case len(r.Formats) == 0:
 		return refuse(backend.Invalid, "no format is named")
-	case c.Instances != nil && !slices.Contains(c.Instances, r.Instance):
+	case (r.Instance == "") == (r.Image == ""):
+		return refuse(backend.Invalid, "instance %q and image %q", r.Instance, r.Image)
+	case c.Instances != nil && r.Image == "" && !slices.Contains(c.Instances, r.Instance):
 		return refuse(backend.NotFound, "there is no instance %q", r.Instance)
 	case !r.Staging.IsPrefix():
 		return refuse(backend.Invalid, "staging location %s does not end with a slash", r.Staging)
@@ -186,6 +200,7 @@ func (c *MemCompute) advance(j *memJob) error {
 	}
 	j.polls = 0
 	j.Done++
+	j.Captured = true
 	if j.Ready = j.Done == j.Total; j.Ready {
 		j.Phase = "ready"
 	} else {
@@ -199,7 +214,7 @@ func (c *MemCompute) stage(r backend.ExportRequest, format string) backend.Artif
 	name := r.Name + "." + format
 	at := r.Staging.Join(name)
 	container, key, _ := strings.Cut(at.Path, "/")
-	c.staging.Container(container).AddGenerated(key, c.size(), artifactSeed(r.Instance, format))
+	c.staging.Container(container).AddGenerated(key, c.size(), artifactSeed(r.Source(), format))
 	return backend.Artifact{Name: name, At: at, Size: c.size(), Format: format}
 }
 

@@ -25,10 +25,11 @@ const (
 	OpCopy           = "copy"
 	OpDelete         = "delete"
 
-	OpStartExport = "start export"
-	OpFindExport  = "find export"
-	OpPollExport  = "poll export"
-	OpEndExport   = "end export"
+	OpCheckExports = "check exports"
+	OpStartExport  = "start export"
+	OpFindExport   = "find export"
+	OpPollExport   = "poll export"
+	OpEndExport    = "end export"
 )
 
 // Rule says which calls go wrong and how. The first four fields select calls; of those, Nth, Every, Probability and Times

@@ -18,6 +18,14 @@ type retryCompute struct {
 	p               Policy
 }
 
+func (r *retryCompute) CheckExports(ctx context.Context, q []backend.ExportRequest) (concerns [][]backend.Concern, err error) {
+	err = r.p.Do(ctx, "check exports", func(ctx context.Context) error {
+		concerns, err = r.Compute.CheckExports(ctx, q)
+		return err
+	})
+	return concerns, err
+}
+
 func (r *retryCompute) StartExport(ctx context.Context, q backend.ExportRequest) (job backend.Job, err error) {
 	err = r.p.do(ctx, "start export", passesSoon, func(ctx context.Context) error {
 		job, err = r.Compute.StartExport(ctx, q)

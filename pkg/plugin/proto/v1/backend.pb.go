@@ -2873,6 +2873,7 @@ type ExportRequest struct {
 	Formats       []string               `protobuf:"bytes,4,rep,name=formats,proto3" json:"formats,omitempty"`
 	Staging       *Location              `protobuf:"bytes,5,opt,name=staging,proto3" json:"staging,omitempty"`
 	Tags          []*Pair                `protobuf:"bytes,6,rep,name=tags,proto3" json:"tags,omitempty"`
+	Image         []byte                 `protobuf:"bytes,7,opt,name=image,proto3" json:"image,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2949,6 +2950,206 @@ func (x *ExportRequest) GetTags() []*Pair {
 	return nil
 }
 
+func (x *ExportRequest) GetImage() []byte {
+	if x != nil {
+		return x.Image
+	}
+	return nil
+}
+
+type Concern struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	Help          string                 `protobuf:"bytes,2,opt,name=help,proto3" json:"help,omitempty"`
+	Blocks        bool                   `protobuf:"varint,3,opt,name=blocks,proto3" json:"blocks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Concern) Reset() {
+	*x = Concern{}
+	mi := &file_backend_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Concern) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Concern) ProtoMessage() {}
+
+func (x *Concern) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Concern.ProtoReflect.Descriptor instead.
+func (*Concern) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *Concern) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Concern) GetHelp() string {
+	if x != nil {
+		return x.Help
+	}
+	return ""
+}
+
+func (x *Concern) GetBlocks() bool {
+	if x != nil {
+		return x.Blocks
+	}
+	return false
+}
+
+type CheckExportsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Requests      []*ExportRequest       `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckExportsRequest) Reset() {
+	*x = CheckExportsRequest{}
+	mi := &file_backend_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckExportsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckExportsRequest) ProtoMessage() {}
+
+func (x *CheckExportsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckExportsRequest.ProtoReflect.Descriptor instead.
+func (*CheckExportsRequest) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *CheckExportsRequest) GetRequests() []*ExportRequest {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
+// CheckExportsResponse has one element for each request.
+type CheckExportsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Checked       []*Concerns            `protobuf:"bytes,1,rep,name=checked,proto3" json:"checked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckExportsResponse) Reset() {
+	*x = CheckExportsResponse{}
+	mi := &file_backend_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckExportsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckExportsResponse) ProtoMessage() {}
+
+func (x *CheckExportsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckExportsResponse.ProtoReflect.Descriptor instead.
+func (*CheckExportsResponse) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *CheckExportsResponse) GetChecked() []*Concerns {
+	if x != nil {
+		return x.Checked
+	}
+	return nil
+}
+
+type Concerns struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Concerns      []*Concern             `protobuf:"bytes,1,rep,name=concerns,proto3" json:"concerns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Concerns) Reset() {
+	*x = Concerns{}
+	mi := &file_backend_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Concerns) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Concerns) ProtoMessage() {}
+
+func (x *Concerns) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Concerns.ProtoReflect.Descriptor instead.
+func (*Concerns) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *Concerns) GetConcerns() []*Concern {
+	if x != nil {
+		return x.Concerns
+	}
+	return nil
+}
+
 type Job struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2957,13 +3158,14 @@ type Job struct {
 	Total         int64                  `protobuf:"varint,4,opt,name=total,proto3" json:"total,omitempty"`
 	Ready         bool                   `protobuf:"varint,5,opt,name=ready,proto3" json:"ready,omitempty"`
 	Artifacts     []*Artifact            `protobuf:"bytes,6,rep,name=artifacts,proto3" json:"artifacts,omitempty"`
+	Captured      bool                   `protobuf:"varint,7,opt,name=captured,proto3" json:"captured,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_backend_proto_msgTypes[47]
+	mi := &file_backend_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2975,7 +3177,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[47]
+	mi := &file_backend_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2988,7 +3190,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{47}
+	return file_backend_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Job) GetId() []byte {
@@ -3033,6 +3235,13 @@ func (x *Job) GetArtifacts() []*Artifact {
 	return nil
 }
 
+func (x *Job) GetCaptured() bool {
+	if x != nil {
+		return x.Captured
+	}
+	return false
+}
+
 type Artifact struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          []byte                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -3046,7 +3255,7 @@ type Artifact struct {
 
 func (x *Artifact) Reset() {
 	*x = Artifact{}
-	mi := &file_backend_proto_msgTypes[48]
+	mi := &file_backend_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3058,7 +3267,7 @@ func (x *Artifact) String() string {
 func (*Artifact) ProtoMessage() {}
 
 func (x *Artifact) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[48]
+	mi := &file_backend_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3071,7 +3280,7 @@ func (x *Artifact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Artifact.ProtoReflect.Descriptor instead.
 func (*Artifact) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{48}
+	return file_backend_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Artifact) GetName() []byte {
@@ -3118,7 +3327,7 @@ type StartExportRequest struct {
 
 func (x *StartExportRequest) Reset() {
 	*x = StartExportRequest{}
-	mi := &file_backend_proto_msgTypes[49]
+	mi := &file_backend_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3130,7 +3339,7 @@ func (x *StartExportRequest) String() string {
 func (*StartExportRequest) ProtoMessage() {}
 
 func (x *StartExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[49]
+	mi := &file_backend_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3143,7 +3352,7 @@ func (x *StartExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartExportRequest.ProtoReflect.Descriptor instead.
 func (*StartExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{49}
+	return file_backend_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *StartExportRequest) GetRequest() *ExportRequest {
@@ -3162,7 +3371,7 @@ type StartExportResponse struct {
 
 func (x *StartExportResponse) Reset() {
 	*x = StartExportResponse{}
-	mi := &file_backend_proto_msgTypes[50]
+	mi := &file_backend_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3174,7 +3383,7 @@ func (x *StartExportResponse) String() string {
 func (*StartExportResponse) ProtoMessage() {}
 
 func (x *StartExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[50]
+	mi := &file_backend_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3187,7 +3396,7 @@ func (x *StartExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartExportResponse.ProtoReflect.Descriptor instead.
 func (*StartExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{50}
+	return file_backend_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *StartExportResponse) GetJob() *Job {
@@ -3206,7 +3415,7 @@ type FindExportRequest struct {
 
 func (x *FindExportRequest) Reset() {
 	*x = FindExportRequest{}
-	mi := &file_backend_proto_msgTypes[51]
+	mi := &file_backend_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3218,7 +3427,7 @@ func (x *FindExportRequest) String() string {
 func (*FindExportRequest) ProtoMessage() {}
 
 func (x *FindExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[51]
+	mi := &file_backend_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3231,7 +3440,7 @@ func (x *FindExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindExportRequest.ProtoReflect.Descriptor instead.
 func (*FindExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{51}
+	return file_backend_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *FindExportRequest) GetRequest() *ExportRequest {
@@ -3250,7 +3459,7 @@ type FindExportResponse struct {
 
 func (x *FindExportResponse) Reset() {
 	*x = FindExportResponse{}
-	mi := &file_backend_proto_msgTypes[52]
+	mi := &file_backend_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3262,7 +3471,7 @@ func (x *FindExportResponse) String() string {
 func (*FindExportResponse) ProtoMessage() {}
 
 func (x *FindExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[52]
+	mi := &file_backend_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3275,7 +3484,7 @@ func (x *FindExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindExportResponse.ProtoReflect.Descriptor instead.
 func (*FindExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{52}
+	return file_backend_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *FindExportResponse) GetJob() *Job {
@@ -3294,7 +3503,7 @@ type PollExportRequest struct {
 
 func (x *PollExportRequest) Reset() {
 	*x = PollExportRequest{}
-	mi := &file_backend_proto_msgTypes[53]
+	mi := &file_backend_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3306,7 +3515,7 @@ func (x *PollExportRequest) String() string {
 func (*PollExportRequest) ProtoMessage() {}
 
 func (x *PollExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[53]
+	mi := &file_backend_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3319,7 +3528,7 @@ func (x *PollExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PollExportRequest.ProtoReflect.Descriptor instead.
 func (*PollExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{53}
+	return file_backend_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *PollExportRequest) GetId() []byte {
@@ -3338,7 +3547,7 @@ type PollExportResponse struct {
 
 func (x *PollExportResponse) Reset() {
 	*x = PollExportResponse{}
-	mi := &file_backend_proto_msgTypes[54]
+	mi := &file_backend_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3350,7 +3559,7 @@ func (x *PollExportResponse) String() string {
 func (*PollExportResponse) ProtoMessage() {}
 
 func (x *PollExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[54]
+	mi := &file_backend_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3363,7 +3572,7 @@ func (x *PollExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PollExportResponse.ProtoReflect.Descriptor instead.
 func (*PollExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{54}
+	return file_backend_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *PollExportResponse) GetJob() *Job {
@@ -3383,7 +3592,7 @@ type EndExportRequest struct {
 
 func (x *EndExportRequest) Reset() {
 	*x = EndExportRequest{}
-	mi := &file_backend_proto_msgTypes[55]
+	mi := &file_backend_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3395,7 +3604,7 @@ func (x *EndExportRequest) String() string {
 func (*EndExportRequest) ProtoMessage() {}
 
 func (x *EndExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[55]
+	mi := &file_backend_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3408,7 +3617,7 @@ func (x *EndExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndExportRequest.ProtoReflect.Descriptor instead.
 func (*EndExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{55}
+	return file_backend_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *EndExportRequest) GetId() []byte {
@@ -3433,7 +3642,7 @@ type EndExportResponse struct {
 
 func (x *EndExportResponse) Reset() {
 	*x = EndExportResponse{}
-	mi := &file_backend_proto_msgTypes[56]
+	mi := &file_backend_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3445,7 +3654,7 @@ func (x *EndExportResponse) String() string {
 func (*EndExportResponse) ProtoMessage() {}
 
 func (x *EndExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[56]
+	mi := &file_backend_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3458,7 +3667,7 @@ func (x *EndExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndExportResponse.ProtoReflect.Descriptor instead.
 func (*EndExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{56}
+	return file_backend_proto_rawDescGZIP(), []int{60}
 }
 
 type Scope struct {
@@ -3473,7 +3682,7 @@ type Scope struct {
 
 func (x *Scope) Reset() {
 	*x = Scope{}
-	mi := &file_backend_proto_msgTypes[57]
+	mi := &file_backend_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3485,7 +3694,7 @@ func (x *Scope) String() string {
 func (*Scope) ProtoMessage() {}
 
 func (x *Scope) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[57]
+	mi := &file_backend_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3498,7 +3707,7 @@ func (x *Scope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scope.ProtoReflect.Descriptor instead.
 func (*Scope) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{57}
+	return file_backend_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Scope) GetId() []byte {
@@ -3547,7 +3756,7 @@ type Resource struct {
 
 func (x *Resource) Reset() {
 	*x = Resource{}
-	mi := &file_backend_proto_msgTypes[58]
+	mi := &file_backend_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3559,7 +3768,7 @@ func (x *Resource) String() string {
 func (*Resource) ProtoMessage() {}
 
 func (x *Resource) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[58]
+	mi := &file_backend_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3572,7 +3781,7 @@ func (x *Resource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource.ProtoReflect.Descriptor instead.
 func (*Resource) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{58}
+	return file_backend_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Resource) GetId() []byte {
@@ -3653,7 +3862,7 @@ type ScopesRequest struct {
 
 func (x *ScopesRequest) Reset() {
 	*x = ScopesRequest{}
-	mi := &file_backend_proto_msgTypes[59]
+	mi := &file_backend_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3665,7 +3874,7 @@ func (x *ScopesRequest) String() string {
 func (*ScopesRequest) ProtoMessage() {}
 
 func (x *ScopesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[59]
+	mi := &file_backend_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3678,7 +3887,7 @@ func (x *ScopesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScopesRequest.ProtoReflect.Descriptor instead.
 func (*ScopesRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{59}
+	return file_backend_proto_rawDescGZIP(), []int{63}
 }
 
 type ScopesResponse struct {
@@ -3690,7 +3899,7 @@ type ScopesResponse struct {
 
 func (x *ScopesResponse) Reset() {
 	*x = ScopesResponse{}
-	mi := &file_backend_proto_msgTypes[60]
+	mi := &file_backend_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3702,7 +3911,7 @@ func (x *ScopesResponse) String() string {
 func (*ScopesResponse) ProtoMessage() {}
 
 func (x *ScopesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[60]
+	mi := &file_backend_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3715,7 +3924,7 @@ func (x *ScopesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScopesResponse.ProtoReflect.Descriptor instead.
 func (*ScopesResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{60}
+	return file_backend_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ScopesResponse) GetScopes() []*Scope {
@@ -3740,7 +3949,7 @@ type ResourcesRequest struct {
 
 func (x *ResourcesRequest) Reset() {
 	*x = ResourcesRequest{}
-	mi := &file_backend_proto_msgTypes[61]
+	mi := &file_backend_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3752,7 +3961,7 @@ func (x *ResourcesRequest) String() string {
 func (*ResourcesRequest) ProtoMessage() {}
 
 func (x *ResourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[61]
+	mi := &file_backend_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3765,7 +3974,7 @@ func (x *ResourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourcesRequest.ProtoReflect.Descriptor instead.
 func (*ResourcesRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{61}
+	return file_backend_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ResourcesRequest) GetType() string {
@@ -3826,7 +4035,7 @@ type ResourcesResponse struct {
 
 func (x *ResourcesResponse) Reset() {
 	*x = ResourcesResponse{}
-	mi := &file_backend_proto_msgTypes[62]
+	mi := &file_backend_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3838,7 +4047,7 @@ func (x *ResourcesResponse) String() string {
 func (*ResourcesResponse) ProtoMessage() {}
 
 func (x *ResourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[62]
+	mi := &file_backend_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3851,7 +4060,7 @@ func (x *ResourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourcesResponse.ProtoReflect.Descriptor instead.
 func (*ResourcesResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{62}
+	return file_backend_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ResourcesResponse) GetResources() []*Resource {
@@ -3874,7 +4083,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_backend_proto_msgTypes[63]
+	mi := &file_backend_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3886,7 +4095,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[63]
+	mi := &file_backend_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3899,7 +4108,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{63}
+	return file_backend_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *MetricsRequest) GetId() []byte {
@@ -3946,7 +4155,7 @@ type MetricsResponse struct {
 
 func (x *MetricsResponse) Reset() {
 	*x = MetricsResponse{}
-	mi := &file_backend_proto_msgTypes[64]
+	mi := &file_backend_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3958,7 +4167,7 @@ func (x *MetricsResponse) String() string {
 func (*MetricsResponse) ProtoMessage() {}
 
 func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[64]
+	mi := &file_backend_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3971,7 +4180,7 @@ func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsResponse.ProtoReflect.Descriptor instead.
 func (*MetricsResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{64}
+	return file_backend_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *MetricsResponse) GetSeries() []*Series {
@@ -3992,7 +4201,7 @@ type Series struct {
 
 func (x *Series) Reset() {
 	*x = Series{}
-	mi := &file_backend_proto_msgTypes[65]
+	mi := &file_backend_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4004,7 +4213,7 @@ func (x *Series) String() string {
 func (*Series) ProtoMessage() {}
 
 func (x *Series) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[65]
+	mi := &file_backend_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4017,7 +4226,7 @@ func (x *Series) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Series.ProtoReflect.Descriptor instead.
 func (*Series) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{65}
+	return file_backend_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Series) GetName() string {
@@ -4051,7 +4260,7 @@ type Point struct {
 
 func (x *Point) Reset() {
 	*x = Point{}
-	mi := &file_backend_proto_msgTypes[66]
+	mi := &file_backend_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4063,7 +4272,7 @@ func (x *Point) String() string {
 func (*Point) ProtoMessage() {}
 
 func (x *Point) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[66]
+	mi := &file_backend_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4076,7 +4285,7 @@ func (x *Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Point.ProtoReflect.Descriptor instead.
 func (*Point) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{66}
+	return file_backend_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Point) GetAt() *Time {
@@ -4103,7 +4312,7 @@ type ActRequest struct {
 
 func (x *ActRequest) Reset() {
 	*x = ActRequest{}
-	mi := &file_backend_proto_msgTypes[67]
+	mi := &file_backend_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4115,7 +4324,7 @@ func (x *ActRequest) String() string {
 func (*ActRequest) ProtoMessage() {}
 
 func (x *ActRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[67]
+	mi := &file_backend_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4128,7 +4337,7 @@ func (x *ActRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActRequest.ProtoReflect.Descriptor instead.
 func (*ActRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{67}
+	return file_backend_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ActRequest) GetId() []byte {
@@ -4153,7 +4362,7 @@ type ActResponse struct {
 
 func (x *ActResponse) Reset() {
 	*x = ActResponse{}
-	mi := &file_backend_proto_msgTypes[68]
+	mi := &file_backend_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4165,7 +4374,7 @@ func (x *ActResponse) String() string {
 func (*ActResponse) ProtoMessage() {}
 
 func (x *ActResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[68]
+	mi := &file_backend_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4178,7 +4387,7 @@ func (x *ActResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActResponse.ProtoReflect.Descriptor instead.
 func (*ActResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{68}
+	return file_backend_proto_rawDescGZIP(), []int{72}
 }
 
 var File_backend_proto protoreflect.FileDescriptor
@@ -4389,21 +4598,33 @@ const file_backend_proto_rawDesc = "" +
 	"\rDeleteRequest\x12=\n" +
 	"\tcontainer\x18\x01 \x01(\v2\x1f.hyperexport.plugin.v1.LocationR\tcontainer\x125\n" +
 	"\x06object\x18\x02 \x01(\v2\x1d.hyperexport.plugin.v1.ObjectR\x06object\"\x10\n" +
-	"\x0eDeleteResponse\"\xdb\x01\n" +
+	"\x0eDeleteResponse\"\xf1\x01\n" +
 	"\rExportRequest\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\fR\binstance\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\fR\x04name\x12\x18\n" +
 	"\aformats\x18\x04 \x03(\tR\aformats\x129\n" +
 	"\astaging\x18\x05 \x01(\v2\x1f.hyperexport.plugin.v1.LocationR\astaging\x12/\n" +
-	"\x04tags\x18\x06 \x03(\v2\x1b.hyperexport.plugin.v1.PairR\x04tags\"\xaa\x01\n" +
+	"\x04tags\x18\x06 \x03(\v2\x1b.hyperexport.plugin.v1.PairR\x04tags\x12\x14\n" +
+	"\x05image\x18\a \x01(\fR\x05image\"I\n" +
+	"\aConcern\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x12\n" +
+	"\x04help\x18\x02 \x01(\tR\x04help\x12\x16\n" +
+	"\x06blocks\x18\x03 \x01(\bR\x06blocks\"W\n" +
+	"\x13CheckExportsRequest\x12@\n" +
+	"\brequests\x18\x01 \x03(\v2$.hyperexport.plugin.v1.ExportRequestR\brequests\"Q\n" +
+	"\x14CheckExportsResponse\x129\n" +
+	"\achecked\x18\x01 \x03(\v2\x1f.hyperexport.plugin.v1.ConcernsR\achecked\"F\n" +
+	"\bConcerns\x12:\n" +
+	"\bconcerns\x18\x01 \x03(\v2\x1e.hyperexport.plugin.v1.ConcernR\bconcerns\"\xc6\x01\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
 	"\x05phase\x18\x02 \x01(\tR\x05phase\x12\x12\n" +
 	"\x04done\x18\x03 \x01(\x03R\x04done\x12\x14\n" +
 	"\x05total\x18\x04 \x01(\x03R\x05total\x12\x14\n" +
 	"\x05ready\x18\x05 \x01(\bR\x05ready\x12=\n" +
-	"\tartifacts\x18\x06 \x03(\v2\x1f.hyperexport.plugin.v1.ArtifactR\tartifacts\"\x97\x01\n" +
+	"\tartifacts\x18\x06 \x03(\v2\x1f.hyperexport.plugin.v1.ArtifactR\tartifacts\x12\x1a\n" +
+	"\bcaptured\x18\a \x01(\bR\bcaptured\"\x97\x01\n" +
 	"\bArtifact\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12/\n" +
 	"\x02at\x18\x02 \x01(\v2\x1f.hyperexport.plugin.v1.LocationR\x02at\x12\x12\n" +
@@ -4503,8 +4724,9 @@ const file_backend_proto_rawDesc = "" +
 	"\x04List\x12\".hyperexport.plugin.v1.ListRequest\x1a#.hyperexport.plugin.v1.ListResponse0\x01\x12f\n" +
 	"\vListUploads\x12).hyperexport.plugin.v1.ListUploadsRequest\x1a*.hyperexport.plugin.v1.ListUploadsResponse0\x01\x12O\n" +
 	"\x04Copy\x12\".hyperexport.plugin.v1.CopyRequest\x1a#.hyperexport.plugin.v1.CopyResponse\x12U\n" +
-	"\x06Delete\x12$.hyperexport.plugin.v1.DeleteRequest\x1a%.hyperexport.plugin.v1.DeleteResponse2\x95\x03\n" +
-	"\aCompute\x12d\n" +
+	"\x06Delete\x12$.hyperexport.plugin.v1.DeleteRequest\x1a%.hyperexport.plugin.v1.DeleteResponse2\xfe\x03\n" +
+	"\aCompute\x12g\n" +
+	"\fCheckExports\x12*.hyperexport.plugin.v1.CheckExportsRequest\x1a+.hyperexport.plugin.v1.CheckExportsResponse\x12d\n" +
 	"\vStartExport\x12).hyperexport.plugin.v1.StartExportRequest\x1a*.hyperexport.plugin.v1.StartExportResponse\x12a\n" +
 	"\n" +
 	"FindExport\x12(.hyperexport.plugin.v1.FindExportRequest\x1a).hyperexport.plugin.v1.FindExportResponse\x12a\n" +
@@ -4529,7 +4751,7 @@ func file_backend_proto_rawDescGZIP() []byte {
 	return file_backend_proto_rawDescData
 }
 
-var file_backend_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
+var file_backend_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
 var file_backend_proto_goTypes = []any{
 	(*Error)(nil),                  // 0: hyperexport.plugin.v1.Error
 	(*ConfigureRequest)(nil),       // 1: hyperexport.plugin.v1.ConfigureRequest
@@ -4578,34 +4800,38 @@ var file_backend_proto_goTypes = []any{
 	(*DeleteRequest)(nil),          // 44: hyperexport.plugin.v1.DeleteRequest
 	(*DeleteResponse)(nil),         // 45: hyperexport.plugin.v1.DeleteResponse
 	(*ExportRequest)(nil),          // 46: hyperexport.plugin.v1.ExportRequest
-	(*Job)(nil),                    // 47: hyperexport.plugin.v1.Job
-	(*Artifact)(nil),               // 48: hyperexport.plugin.v1.Artifact
-	(*StartExportRequest)(nil),     // 49: hyperexport.plugin.v1.StartExportRequest
-	(*StartExportResponse)(nil),    // 50: hyperexport.plugin.v1.StartExportResponse
-	(*FindExportRequest)(nil),      // 51: hyperexport.plugin.v1.FindExportRequest
-	(*FindExportResponse)(nil),     // 52: hyperexport.plugin.v1.FindExportResponse
-	(*PollExportRequest)(nil),      // 53: hyperexport.plugin.v1.PollExportRequest
-	(*PollExportResponse)(nil),     // 54: hyperexport.plugin.v1.PollExportResponse
-	(*EndExportRequest)(nil),       // 55: hyperexport.plugin.v1.EndExportRequest
-	(*EndExportResponse)(nil),      // 56: hyperexport.plugin.v1.EndExportResponse
-	(*Scope)(nil),                  // 57: hyperexport.plugin.v1.Scope
-	(*Resource)(nil),               // 58: hyperexport.plugin.v1.Resource
-	(*ScopesRequest)(nil),          // 59: hyperexport.plugin.v1.ScopesRequest
-	(*ScopesResponse)(nil),         // 60: hyperexport.plugin.v1.ScopesResponse
-	(*ResourcesRequest)(nil),       // 61: hyperexport.plugin.v1.ResourcesRequest
-	(*ResourcesResponse)(nil),      // 62: hyperexport.plugin.v1.ResourcesResponse
-	(*MetricsRequest)(nil),         // 63: hyperexport.plugin.v1.MetricsRequest
-	(*MetricsResponse)(nil),        // 64: hyperexport.plugin.v1.MetricsResponse
-	(*Series)(nil),                 // 65: hyperexport.plugin.v1.Series
-	(*Point)(nil),                  // 66: hyperexport.plugin.v1.Point
-	(*ActRequest)(nil),             // 67: hyperexport.plugin.v1.ActRequest
-	(*ActResponse)(nil),            // 68: hyperexport.plugin.v1.ActResponse
-	nil,                            // 69: hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
-	nil,                            // 70: hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
+	(*Concern)(nil),                // 47: hyperexport.plugin.v1.Concern
+	(*CheckExportsRequest)(nil),    // 48: hyperexport.plugin.v1.CheckExportsRequest
+	(*CheckExportsResponse)(nil),   // 49: hyperexport.plugin.v1.CheckExportsResponse
+	(*Concerns)(nil),               // 50: hyperexport.plugin.v1.Concerns
+	(*Job)(nil),                    // 51: hyperexport.plugin.v1.Job
+	(*Artifact)(nil),               // 52: hyperexport.plugin.v1.Artifact
+	(*StartExportRequest)(nil),     // 53: hyperexport.plugin.v1.StartExportRequest
+	(*StartExportResponse)(nil),    // 54: hyperexport.plugin.v1.StartExportResponse
+	(*FindExportRequest)(nil),      // 55: hyperexport.plugin.v1.FindExportRequest
+	(*FindExportResponse)(nil),     // 56: hyperexport.plugin.v1.FindExportResponse
+	(*PollExportRequest)(nil),      // 57: hyperexport.plugin.v1.PollExportRequest
+	(*PollExportResponse)(nil),     // 58: hyperexport.plugin.v1.PollExportResponse
+	(*EndExportRequest)(nil),       // 59: hyperexport.plugin.v1.EndExportRequest
+	(*EndExportResponse)(nil),      // 60: hyperexport.plugin.v1.EndExportResponse
+	(*Scope)(nil),                  // 61: hyperexport.plugin.v1.Scope
+	(*Resource)(nil),               // 62: hyperexport.plugin.v1.Resource
+	(*ScopesRequest)(nil),          // 63: hyperexport.plugin.v1.ScopesRequest
+	(*ScopesResponse)(nil),         // 64: hyperexport.plugin.v1.ScopesResponse
+	(*ResourcesRequest)(nil),       // 65: hyperexport.plugin.v1.ResourcesRequest
+	(*ResourcesResponse)(nil),      // 66: hyperexport.plugin.v1.ResourcesResponse
+	(*MetricsRequest)(nil),         // 67: hyperexport.plugin.v1.MetricsRequest
+	(*MetricsResponse)(nil),        // 68: hyperexport.plugin.v1.MetricsResponse
+	(*Series)(nil),                 // 69: hyperexport.plugin.v1.Series
+	(*Point)(nil),                  // 70: hyperexport.plugin.v1.Point
+	(*ActRequest)(nil),             // 71: hyperexport.plugin.v1.ActRequest
+	(*ActResponse)(nil),            // 72: hyperexport.plugin.v1.ActResponse
+	nil,                            // 73: hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
+	nil,                            // 74: hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
 }
 var file_backend_proto_depIdxs = []int32{
-	69,  // 0: hyperexport.plugin.v1.ConfigureRequest.settings:type_name -> hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
-	70,  // 1: hyperexport.plugin.v1.ConfigureRequest.secrets:type_name -> hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
+	73,  // 0: hyperexport.plugin.v1.ConfigureRequest.settings:type_name -> hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
+	74,  // 1: hyperexport.plugin.v1.ConfigureRequest.secrets:type_name -> hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
 	2,   // 2: hyperexport.plugin.v1.ConfigureRequest.arena:type_name -> hyperexport.plugin.v1.Arena
 	6,   // 3: hyperexport.plugin.v1.DescribeResponse.compute:type_name -> hyperexport.plugin.v1.Service
 	6,   // 4: hyperexport.plugin.v1.DescribeResponse.inventory:type_name -> hyperexport.plugin.v1.Service
@@ -4661,83 +4887,88 @@ var file_backend_proto_depIdxs = []int32{
 	16,  // 54: hyperexport.plugin.v1.DeleteRequest.object:type_name -> hyperexport.plugin.v1.Object
 	10,  // 55: hyperexport.plugin.v1.ExportRequest.staging:type_name -> hyperexport.plugin.v1.Location
 	17,  // 56: hyperexport.plugin.v1.ExportRequest.tags:type_name -> hyperexport.plugin.v1.Pair
-	48,  // 57: hyperexport.plugin.v1.Job.artifacts:type_name -> hyperexport.plugin.v1.Artifact
-	10,  // 58: hyperexport.plugin.v1.Artifact.at:type_name -> hyperexport.plugin.v1.Location
-	46,  // 59: hyperexport.plugin.v1.StartExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
-	47,  // 60: hyperexport.plugin.v1.StartExportResponse.job:type_name -> hyperexport.plugin.v1.Job
-	46,  // 61: hyperexport.plugin.v1.FindExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
-	47,  // 62: hyperexport.plugin.v1.FindExportResponse.job:type_name -> hyperexport.plugin.v1.Job
-	47,  // 63: hyperexport.plugin.v1.PollExportResponse.job:type_name -> hyperexport.plugin.v1.Job
-	9,   // 64: hyperexport.plugin.v1.Resource.created:type_name -> hyperexport.plugin.v1.Time
-	17,  // 65: hyperexport.plugin.v1.Resource.tags:type_name -> hyperexport.plugin.v1.Pair
-	17,  // 66: hyperexport.plugin.v1.Resource.attributes:type_name -> hyperexport.plugin.v1.Pair
-	57,  // 67: hyperexport.plugin.v1.ScopesResponse.scopes:type_name -> hyperexport.plugin.v1.Scope
-	17,  // 68: hyperexport.plugin.v1.ResourcesRequest.tags:type_name -> hyperexport.plugin.v1.Pair
-	58,  // 69: hyperexport.plugin.v1.ResourcesResponse.resources:type_name -> hyperexport.plugin.v1.Resource
-	9,   // 70: hyperexport.plugin.v1.MetricsRequest.start:type_name -> hyperexport.plugin.v1.Time
-	9,   // 71: hyperexport.plugin.v1.MetricsRequest.end:type_name -> hyperexport.plugin.v1.Time
-	65,  // 72: hyperexport.plugin.v1.MetricsResponse.series:type_name -> hyperexport.plugin.v1.Series
-	66,  // 73: hyperexport.plugin.v1.Series.points:type_name -> hyperexport.plugin.v1.Point
-	9,   // 74: hyperexport.plugin.v1.Point.at:type_name -> hyperexport.plugin.v1.Time
-	1,   // 75: hyperexport.plugin.v1.Backend.Configure:input_type -> hyperexport.plugin.v1.ConfigureRequest
-	4,   // 76: hyperexport.plugin.v1.Backend.Describe:input_type -> hyperexport.plugin.v1.DescribeRequest
-	7,   // 77: hyperexport.plugin.v1.Backend.Cancel:input_type -> hyperexport.plugin.v1.CancelRequest
-	11,  // 78: hyperexport.plugin.v1.Storage.Open:input_type -> hyperexport.plugin.v1.OpenRequest
-	22,  // 79: hyperexport.plugin.v1.Storage.Stat:input_type -> hyperexport.plugin.v1.StatRequest
-	24,  // 80: hyperexport.plugin.v1.Storage.ReadAt:input_type -> hyperexport.plugin.v1.ReadAtRequest
-	24,  // 81: hyperexport.plugin.v1.Storage.ReadAtStream:input_type -> hyperexport.plugin.v1.ReadAtRequest
-	26,  // 82: hyperexport.plugin.v1.Storage.Put:input_type -> hyperexport.plugin.v1.PutRequest
-	26,  // 83: hyperexport.plugin.v1.Storage.PutStream:input_type -> hyperexport.plugin.v1.PutRequest
-	28,  // 84: hyperexport.plugin.v1.Storage.CreateUpload:input_type -> hyperexport.plugin.v1.CreateUploadRequest
-	30,  // 85: hyperexport.plugin.v1.Storage.UploadPart:input_type -> hyperexport.plugin.v1.UploadPartRequest
-	30,  // 86: hyperexport.plugin.v1.Storage.UploadPartStream:input_type -> hyperexport.plugin.v1.UploadPartRequest
-	32,  // 87: hyperexport.plugin.v1.Storage.ListParts:input_type -> hyperexport.plugin.v1.ListPartsRequest
-	34,  // 88: hyperexport.plugin.v1.Storage.CompleteUpload:input_type -> hyperexport.plugin.v1.CompleteUploadRequest
-	36,  // 89: hyperexport.plugin.v1.Storage.AbortUpload:input_type -> hyperexport.plugin.v1.AbortUploadRequest
-	38,  // 90: hyperexport.plugin.v1.Storage.List:input_type -> hyperexport.plugin.v1.ListRequest
-	40,  // 91: hyperexport.plugin.v1.Storage.ListUploads:input_type -> hyperexport.plugin.v1.ListUploadsRequest
-	42,  // 92: hyperexport.plugin.v1.Storage.Copy:input_type -> hyperexport.plugin.v1.CopyRequest
-	44,  // 93: hyperexport.plugin.v1.Storage.Delete:input_type -> hyperexport.plugin.v1.DeleteRequest
-	49,  // 94: hyperexport.plugin.v1.Compute.StartExport:input_type -> hyperexport.plugin.v1.StartExportRequest
-	51,  // 95: hyperexport.plugin.v1.Compute.FindExport:input_type -> hyperexport.plugin.v1.FindExportRequest
-	53,  // 96: hyperexport.plugin.v1.Compute.PollExport:input_type -> hyperexport.plugin.v1.PollExportRequest
-	55,  // 97: hyperexport.plugin.v1.Compute.EndExport:input_type -> hyperexport.plugin.v1.EndExportRequest
-	59,  // 98: hyperexport.plugin.v1.Inventory.Scopes:input_type -> hyperexport.plugin.v1.ScopesRequest
-	61,  // 99: hyperexport.plugin.v1.Inventory.Resources:input_type -> hyperexport.plugin.v1.ResourcesRequest
-	63,  // 100: hyperexport.plugin.v1.Inventory.Metrics:input_type -> hyperexport.plugin.v1.MetricsRequest
-	67,  // 101: hyperexport.plugin.v1.Inventory.Act:input_type -> hyperexport.plugin.v1.ActRequest
-	3,   // 102: hyperexport.plugin.v1.Backend.Configure:output_type -> hyperexport.plugin.v1.ConfigureResponse
-	5,   // 103: hyperexport.plugin.v1.Backend.Describe:output_type -> hyperexport.plugin.v1.DescribeResponse
-	8,   // 104: hyperexport.plugin.v1.Backend.Cancel:output_type -> hyperexport.plugin.v1.CancelResponse
-	12,  // 105: hyperexport.plugin.v1.Storage.Open:output_type -> hyperexport.plugin.v1.OpenResponse
-	23,  // 106: hyperexport.plugin.v1.Storage.Stat:output_type -> hyperexport.plugin.v1.StatResponse
-	25,  // 107: hyperexport.plugin.v1.Storage.ReadAt:output_type -> hyperexport.plugin.v1.ReadAtResponse
-	25,  // 108: hyperexport.plugin.v1.Storage.ReadAtStream:output_type -> hyperexport.plugin.v1.ReadAtResponse
-	27,  // 109: hyperexport.plugin.v1.Storage.Put:output_type -> hyperexport.plugin.v1.PutResponse
-	27,  // 110: hyperexport.plugin.v1.Storage.PutStream:output_type -> hyperexport.plugin.v1.PutResponse
-	29,  // 111: hyperexport.plugin.v1.Storage.CreateUpload:output_type -> hyperexport.plugin.v1.CreateUploadResponse
-	31,  // 112: hyperexport.plugin.v1.Storage.UploadPart:output_type -> hyperexport.plugin.v1.UploadPartResponse
-	31,  // 113: hyperexport.plugin.v1.Storage.UploadPartStream:output_type -> hyperexport.plugin.v1.UploadPartResponse
-	33,  // 114: hyperexport.plugin.v1.Storage.ListParts:output_type -> hyperexport.plugin.v1.ListPartsResponse
-	35,  // 115: hyperexport.plugin.v1.Storage.CompleteUpload:output_type -> hyperexport.plugin.v1.CompleteUploadResponse
-	37,  // 116: hyperexport.plugin.v1.Storage.AbortUpload:output_type -> hyperexport.plugin.v1.AbortUploadResponse
-	39,  // 117: hyperexport.plugin.v1.Storage.List:output_type -> hyperexport.plugin.v1.ListResponse
-	41,  // 118: hyperexport.plugin.v1.Storage.ListUploads:output_type -> hyperexport.plugin.v1.ListUploadsResponse
-	43,  // 119: hyperexport.plugin.v1.Storage.Copy:output_type -> hyperexport.plugin.v1.CopyResponse
-	45,  // 120: hyperexport.plugin.v1.Storage.Delete:output_type -> hyperexport.plugin.v1.DeleteResponse
-	50,  // 121: hyperexport.plugin.v1.Compute.StartExport:output_type -> hyperexport.plugin.v1.StartExportResponse
-	52,  // 122: hyperexport.plugin.v1.Compute.FindExport:output_type -> hyperexport.plugin.v1.FindExportResponse
-	54,  // 123: hyperexport.plugin.v1.Compute.PollExport:output_type -> hyperexport.plugin.v1.PollExportResponse
-	56,  // 124: hyperexport.plugin.v1.Compute.EndExport:output_type -> hyperexport.plugin.v1.EndExportResponse
-	60,  // 125: hyperexport.plugin.v1.Inventory.Scopes:output_type -> hyperexport.plugin.v1.ScopesResponse
-	62,  // 126: hyperexport.plugin.v1.Inventory.Resources:output_type -> hyperexport.plugin.v1.ResourcesResponse
-	64,  // 127: hyperexport.plugin.v1.Inventory.Metrics:output_type -> hyperexport.plugin.v1.MetricsResponse
-	68,  // 128: hyperexport.plugin.v1.Inventory.Act:output_type -> hyperexport.plugin.v1.ActResponse
-	102, // [102:129] is the sub-list for method output_type
-	75,  // [75:102] is the sub-list for method input_type
-	75,  // [75:75] is the sub-list for extension type_name
-	75,  // [75:75] is the sub-list for extension extendee
-	0,   // [0:75] is the sub-list for field type_name
+	46,  // 57: hyperexport.plugin.v1.CheckExportsRequest.requests:type_name -> hyperexport.plugin.v1.ExportRequest
+	50,  // 58: hyperexport.plugin.v1.CheckExportsResponse.checked:type_name -> hyperexport.plugin.v1.Concerns
+	47,  // 59: hyperexport.plugin.v1.Concerns.concerns:type_name -> hyperexport.plugin.v1.Concern
+	52,  // 60: hyperexport.plugin.v1.Job.artifacts:type_name -> hyperexport.plugin.v1.Artifact
+	10,  // 61: hyperexport.plugin.v1.Artifact.at:type_name -> hyperexport.plugin.v1.Location
+	46,  // 62: hyperexport.plugin.v1.StartExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
+	51,  // 63: hyperexport.plugin.v1.StartExportResponse.job:type_name -> hyperexport.plugin.v1.Job
+	46,  // 64: hyperexport.plugin.v1.FindExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
+	51,  // 65: hyperexport.plugin.v1.FindExportResponse.job:type_name -> hyperexport.plugin.v1.Job
+	51,  // 66: hyperexport.plugin.v1.PollExportResponse.job:type_name -> hyperexport.plugin.v1.Job
+	9,   // 67: hyperexport.plugin.v1.Resource.created:type_name -> hyperexport.plugin.v1.Time
+	17,  // 68: hyperexport.plugin.v1.Resource.tags:type_name -> hyperexport.plugin.v1.Pair
+	17,  // 69: hyperexport.plugin.v1.Resource.attributes:type_name -> hyperexport.plugin.v1.Pair
+	61,  // 70: hyperexport.plugin.v1.ScopesResponse.scopes:type_name -> hyperexport.plugin.v1.Scope
+	17,  // 71: hyperexport.plugin.v1.ResourcesRequest.tags:type_name -> hyperexport.plugin.v1.Pair
+	62,  // 72: hyperexport.plugin.v1.ResourcesResponse.resources:type_name -> hyperexport.plugin.v1.Resource
+	9,   // 73: hyperexport.plugin.v1.MetricsRequest.start:type_name -> hyperexport.plugin.v1.Time
+	9,   // 74: hyperexport.plugin.v1.MetricsRequest.end:type_name -> hyperexport.plugin.v1.Time
+	69,  // 75: hyperexport.plugin.v1.MetricsResponse.series:type_name -> hyperexport.plugin.v1.Series
+	70,  // 76: hyperexport.plugin.v1.Series.points:type_name -> hyperexport.plugin.v1.Point
+	9,   // 77: hyperexport.plugin.v1.Point.at:type_name -> hyperexport.plugin.v1.Time
+	1,   // 78: hyperexport.plugin.v1.Backend.Configure:input_type -> hyperexport.plugin.v1.ConfigureRequest
+	4,   // 79: hyperexport.plugin.v1.Backend.Describe:input_type -> hyperexport.plugin.v1.DescribeRequest
+	7,   // 80: hyperexport.plugin.v1.Backend.Cancel:input_type -> hyperexport.plugin.v1.CancelRequest
+	11,  // 81: hyperexport.plugin.v1.Storage.Open:input_type -> hyperexport.plugin.v1.OpenRequest
+	22,  // 82: hyperexport.plugin.v1.Storage.Stat:input_type -> hyperexport.plugin.v1.StatRequest
+	24,  // 83: hyperexport.plugin.v1.Storage.ReadAt:input_type -> hyperexport.plugin.v1.ReadAtRequest
+	24,  // 84: hyperexport.plugin.v1.Storage.ReadAtStream:input_type -> hyperexport.plugin.v1.ReadAtRequest
+	26,  // 85: hyperexport.plugin.v1.Storage.Put:input_type -> hyperexport.plugin.v1.PutRequest
+	26,  // 86: hyperexport.plugin.v1.Storage.PutStream:input_type -> hyperexport.plugin.v1.PutRequest
+	28,  // 87: hyperexport.plugin.v1.Storage.CreateUpload:input_type -> hyperexport.plugin.v1.CreateUploadRequest
+	30,  // 88: hyperexport.plugin.v1.Storage.UploadPart:input_type -> hyperexport.plugin.v1.UploadPartRequest
+	30,  // 89: hyperexport.plugin.v1.Storage.UploadPartStream:input_type -> hyperexport.plugin.v1.UploadPartRequest
+	32,  // 90: hyperexport.plugin.v1.Storage.ListParts:input_type -> hyperexport.plugin.v1.ListPartsRequest
+	34,  // 91: hyperexport.plugin.v1.Storage.CompleteUpload:input_type -> hyperexport.plugin.v1.CompleteUploadRequest
+	36,  // 92: hyperexport.plugin.v1.Storage.AbortUpload:input_type -> hyperexport.plugin.v1.AbortUploadRequest
+	38,  // 93: hyperexport.plugin.v1.Storage.List:input_type -> hyperexport.plugin.v1.ListRequest
+	40,  // 94: hyperexport.plugin.v1.Storage.ListUploads:input_type -> hyperexport.plugin.v1.ListUploadsRequest
+	42,  // 95: hyperexport.plugin.v1.Storage.Copy:input_type -> hyperexport.plugin.v1.CopyRequest
+	44,  // 96: hyperexport.plugin.v1.Storage.Delete:input_type -> hyperexport.plugin.v1.DeleteRequest
+	48,  // 97: hyperexport.plugin.v1.Compute.CheckExports:input_type -> hyperexport.plugin.v1.CheckExportsRequest
+	53,  // 98: hyperexport.plugin.v1.Compute.StartExport:input_type -> hyperexport.plugin.v1.StartExportRequest
+	55,  // 99: hyperexport.plugin.v1.Compute.FindExport:input_type -> hyperexport.plugin.v1.FindExportRequest
+	57,  // 100: hyperexport.plugin.v1.Compute.PollExport:input_type -> hyperexport.plugin.v1.PollExportRequest
+	59,  // 101: hyperexport.plugin.v1.Compute.EndExport:input_type -> hyperexport.plugin.v1.EndExportRequest
+	63,  // 102: hyperexport.plugin.v1.Inventory.Scopes:input_type -> hyperexport.plugin.v1.ScopesRequest
+	65,  // 103: hyperexport.plugin.v1.Inventory.Resources:input_type -> hyperexport.plugin.v1.ResourcesRequest
+	67,  // 104: hyperexport.plugin.v1.Inventory.Metrics:input_type -> hyperexport.plugin.v1.MetricsRequest
+	71,  // 105: hyperexport.plugin.v1.Inventory.Act:input_type -> hyperexport.plugin.v1.ActRequest
+	3,   // 106: hyperexport.plugin.v1.Backend.Configure:output_type -> hyperexport.plugin.v1.ConfigureResponse
+	5,   // 107: hyperexport.plugin.v1.Backend.Describe:output_type -> hyperexport.plugin.v1.DescribeResponse
+	8,   // 108: hyperexport.plugin.v1.Backend.Cancel:output_type -> hyperexport.plugin.v1.CancelResponse
+	12,  // 109: hyperexport.plugin.v1.Storage.Open:output_type -> hyperexport.plugin.v1.OpenResponse
+	23,  // 110: hyperexport.plugin.v1.Storage.Stat:output_type -> hyperexport.plugin.v1.StatResponse
+	25,  // 111: hyperexport.plugin.v1.Storage.ReadAt:output_type -> hyperexport.plugin.v1.ReadAtResponse
+	25,  // 112: hyperexport.plugin.v1.Storage.ReadAtStream:output_type -> hyperexport.plugin.v1.ReadAtResponse
+	27,  // 113: hyperexport.plugin.v1.Storage.Put:output_type -> hyperexport.plugin.v1.PutResponse
+	27,  // 114: hyperexport.plugin.v1.Storage.PutStream:output_type -> hyperexport.plugin.v1.PutResponse
+	29,  // 115: hyperexport.plugin.v1.Storage.CreateUpload:output_type -> hyperexport.plugin.v1.CreateUploadResponse
+	31,  // 116: hyperexport.plugin.v1.Storage.UploadPart:output_type -> hyperexport.plugin.v1.UploadPartResponse
+	31,  // 117: hyperexport.plugin.v1.Storage.UploadPartStream:output_type -> hyperexport.plugin.v1.UploadPartResponse
+	33,  // 118: hyperexport.plugin.v1.Storage.ListParts:output_type -> hyperexport.plugin.v1.ListPartsResponse
+	35,  // 119: hyperexport.plugin.v1.Storage.CompleteUpload:output_type -> hyperexport.plugin.v1.CompleteUploadResponse
+	37,  // 120: hyperexport.plugin.v1.Storage.AbortUpload:output_type -> hyperexport.plugin.v1.AbortUploadResponse
+	39,  // 121: hyperexport.plugin.v1.Storage.List:output_type -> hyperexport.plugin.v1.ListResponse
+	41,  // 122: hyperexport.plugin.v1.Storage.ListUploads:output_type -> hyperexport.plugin.v1.ListUploadsResponse
+	43,  // 123: hyperexport.plugin.v1.Storage.Copy:output_type -> hyperexport.plugin.v1.CopyResponse
+	45,  // 124: hyperexport.plugin.v1.Storage.Delete:output_type -> hyperexport.plugin.v1.DeleteResponse
+	49,  // 125: hyperexport.plugin.v1.Compute.CheckExports:output_type -> hyperexport.plugin.v1.CheckExportsResponse
+	54,  // 126: hyperexport.plugin.v1.Compute.StartExport:output_type -> hyperexport.plugin.v1.StartExportResponse
+	56,  // 127: hyperexport.plugin.v1.Compute.FindExport:output_type -> hyperexport.plugin.v1.FindExportResponse
+	58,  // 128: hyperexport.plugin.v1.Compute.PollExport:output_type -> hyperexport.plugin.v1.PollExportResponse
+	60,  // 129: hyperexport.plugin.v1.Compute.EndExport:output_type -> hyperexport.plugin.v1.EndExportResponse
+	64,  // 130: hyperexport.plugin.v1.Inventory.Scopes:output_type -> hyperexport.plugin.v1.ScopesResponse
+	66,  // 131: hyperexport.plugin.v1.Inventory.Resources:output_type -> hyperexport.plugin.v1.ResourcesResponse
+	68,  // 132: hyperexport.plugin.v1.Inventory.Metrics:output_type -> hyperexport.plugin.v1.MetricsResponse
+	72,  // 133: hyperexport.plugin.v1.Inventory.Act:output_type -> hyperexport.plugin.v1.ActResponse
+	106, // [106:134] is the sub-list for method output_type
+	78,  // [78:106] is the sub-list for method input_type
+	78,  // [78:78] is the sub-list for extension type_name
+	78,  // [78:78] is the sub-list for extension extendee
+	0,   // [0:78] is the sub-list for field type_name
 }
 
 func init() { file_backend_proto_init() }
@@ -4751,7 +4982,7 @@ func file_backend_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_backend_proto_rawDesc), len(file_backend_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   71,
+			NumMessages:   75,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

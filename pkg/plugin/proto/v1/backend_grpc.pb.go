@@ -938,10 +938,11 @@ var Storage_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	Compute_StartExport_FullMethodName = "/hyperexport.plugin.v1.Compute/StartExport"
-	Compute_FindExport_FullMethodName  = "/hyperexport.plugin.v1.Compute/FindExport"
-	Compute_PollExport_FullMethodName  = "/hyperexport.plugin.v1.Compute/PollExport"
-	Compute_EndExport_FullMethodName   = "/hyperexport.plugin.v1.Compute/EndExport"
+	Compute_CheckExports_FullMethodName = "/hyperexport.plugin.v1.Compute/CheckExports"
+	Compute_StartExport_FullMethodName  = "/hyperexport.plugin.v1.Compute/StartExport"
+	Compute_FindExport_FullMethodName   = "/hyperexport.plugin.v1.Compute/FindExport"
+	Compute_PollExport_FullMethodName   = "/hyperexport.plugin.v1.Compute/PollExport"
+	Compute_EndExport_FullMethodName    = "/hyperexport.plugin.v1.Compute/EndExport"
 )
 
 // ComputeClient is the client API for Compute service.
@@ -950,6 +951,7 @@ const (
 //
 // Compute is there if DescribeResponse.compute says so.
 type ComputeClient interface {
+	CheckExports(ctx context.Context, in *CheckExportsRequest, opts ...grpc.CallOption) (*CheckExportsResponse, error)
 	StartExport(ctx context.Context, in *StartExportRequest, opts ...grpc.CallOption) (*StartExportResponse, error)
 	FindExport(ctx context.Context, in *FindExportRequest, opts ...grpc.CallOption) (*FindExportResponse, error)
 	PollExport(ctx context.Context, in *PollExportRequest, opts ...grpc.CallOption) (*PollExportResponse, error)
@@ -962,6 +964,16 @@ type computeClient struct {
 
 func NewComputeClient(cc grpc.ClientConnInterface) ComputeClient {
 	return &computeClient{cc}
+}
+
+func (c *computeClient) CheckExports(ctx context.Context, in *CheckExportsRequest, opts ...grpc.CallOption) (*CheckExportsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckExportsResponse)
+	err := c.cc.Invoke(ctx, Compute_CheckExports_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func (c *computeClient) StartExport(ctx context.Context, in *StartExportRequest, opts ...grpc.CallOption) (*StartExportResponse, error) {
@@ -1010,6 +1022,7 @@ func (c *computeClient) EndExport(ctx context.Context, in *EndExportRequest, opt
 //
 // Compute is there if DescribeResponse.compute says so.
 type ComputeServer interface {
+	CheckExports(context.Context, *CheckExportsRequest) (*CheckExportsResponse, error)
 	StartExport(context.Context, *StartExportRequest) (*StartExportResponse, error)
 	FindExport(context.Context, *FindExportRequest) (*FindExportResponse, error)
 	PollExport(context.Context, *PollExportRequest) (*PollExportResponse, error)
@@ -1024,6 +1037,9 @@ type ComputeServer interface {
 // pointer dereference when methods are called.
 type UnimplementedComputeServer struct{}
 
+func (UnimplementedComputeServer) CheckExports(context.Context, *CheckExportsRequest) (*CheckExportsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckExports not implemented")
+}
 func (UnimplementedComputeServer) StartExport(context.Context, *StartExportRequest) (*StartExportResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method StartExport not implemented")
 }
@@ -1055,6 +1071,24 @@ func RegisterComputeServer(s grpc.ServiceRegistrar, srv ComputeServer) {
 		t.testEmbeddedByValue()
 	}
 	s.RegisterService(&Compute_ServiceDesc, srv)
+}
+
+func _Compute_CheckExports_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckExportsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ComputeServer).CheckExports(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Compute_CheckExports_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ComputeServer).CheckExports(ctx, req.(*CheckExportsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
 }
 
 func _Compute_StartExport_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
@@ -1136,6 +1170,10 @@ var Compute_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "hyperexport.plugin.v1.Compute",
 	HandlerType: (*ComputeServer)(nil),
 	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "CheckExports",
+			Handler:    _Compute_CheckExports_Handler,
+		},
 		{
 			MethodName: "StartExport",
 			Handler:    _Compute_StartExport_Handler,
