@@ -11,6 +11,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/oracle/oci-go-sdk/v65/identity"
+	"github.com/oracle/oci-go-sdk/v65/limits"
 	"github.com/oracle/oci-go-sdk/v65/objectstorage"
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
 
@@ -34,7 +35,10 @@ func (p *Provider) connect(endpoint string) (err error) {
 	if p.identity, err = identity.NewIdentityClientWithConfigurationProvider(p.account); err != nil {
 		return err
 	}
-	for _, c := range []*common.BaseClient{&p.objects.BaseClient, &p.machines.BaseClient, &p.volumes.BaseClient, &p.work.BaseClient, &p.identity.BaseClient} {
+	if p.limits, err = limits.NewLimitsClientWithConfigurationProvider(p.account); err != nil {
+		return err
+	}
+	for _, c := range []*common.BaseClient{&p.objects.BaseClient, &p.machines.BaseClient, &p.volumes.BaseClient, &p.work.BaseClient, &p.identity.BaseClient, &p.limits.BaseClient} {
 		p.adopt(c, endpoint)
 	}
 	p.objects.Interceptor = plainPath

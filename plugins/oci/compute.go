@@ -35,6 +35,9 @@ func (c compute) StartExport(ctx context.Context, r backend.ExportRequest) (back
 	if err != nil {
 		return backend.Job{}, err
 	}
+	if j.Existing {
+		return c.existing(ctx, op, j)
+	}
 	instance, err := c.instance(ctx, op, r.Instance)
 	if err != nil {
 		return backend.Job{}, err
@@ -80,12 +83,16 @@ func (c compute) create(ctx context.Context, op string, j job, tags map[string]s
 	return resp.Image, nil
 }
 
-// FindExport looks for the image of an earlier StartExport, also if the instance is gone meanwhile.
+// FindExport looks for the image of an earlier StartExport, also if the instance is gone meanwhile. The export of an image
+// that was there before leaves no trace before its first object; its job follows from the request.
 func (c compute) FindExport(ctx context.Context, r backend.ExportRequest) (backend.Job, error) {
 	const op = "find export"
 	j, err := newJob(op, r)
 	if err != nil {
 		return backend.Job{}, err
+	}
+	if j.Existing {
+		return c.existing(ctx, op, j)
 	}
 	compartments, err := c.compartments(ctx, op, r.Instance)
 	if err != nil {

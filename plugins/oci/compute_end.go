@@ -10,15 +10,34 @@ import (
 	"github.com/hyperexport/hyperexport/pkg/backend"
 )
 
-// EndExport deletes every image of the job, then the staged objects, unless keepStaged. An image that the service is at
-// work with cannot be deleted: EndExport waits until it can, which may take as long as the work, or until ctx ends. It then
-// waits until the image shows as deleted.
+// EndExport deletes every image of the job that it has made, then the URLs and the staged objects, those unless keepStaged.
+// An image that the service is at work with cannot be deleted: EndExport waits until it can, which may take as long as the
+// work, or until ctx ends. It then waits until the image shows as deleted.
 func (c compute) EndExport(ctx context.Context, id string, keepStaged bool) error {
 	const op = "end export"
 	j, err := parseJob(op, id)
 	if err != nil {
 		return err
 	}
+	if j.Existing {
+		err = c.awaitFree(ctx, op, j.Image)
+	} else {
+		err = c.deleteImages(ctx, op, j)
+	}
+	if err != nil {
+		return err
+	}
+	err = c.deleteURLs(ctx, j)
+	if kind := backend.KindOf(err); err != nil && (c.p.exportsByURL() || kind != backend.Forbidden && kind != backend.NotFound) {
+		return err
+	}
+	if keepStaged {
+		return nil
+	}
+	return c.deleteStaged(ctx, j)
+}
+
+func (c compute) deleteImages(ctx context.Context, op string, j job) error {
 	images, err := c.images(ctx, op, j)
 	if err != nil {
 		return err
@@ -32,16 +51,18 @@ func (c compute) EndExport(ctx context.Context, id string, keepStaged bool) erro
 			return err
 		}
 	}
-	if keepStaged {
-		return nil
-	}
-	return c.deleteStaged(ctx, j)
+	return nil
 }
+
+// How long to wait between two looks at a resource that changes.
+const firstLook = 500 * time.Millisecond
+
+func nextLook(wait time.Duration) time.Duration { return min(wait*3/2, 15*time.Second) }
 
 // deleteImage deletes an image and waits until it is gone.
 func (c compute) deleteImage(ctx context.Context, op, id string) error {
 	asked := false
-	for wait := 500 * time.Millisecond; ; wait = min(wait*3/2, 15*time.Second) {
+	for wait := firstLook; ; wait = nextLook(wait) {
 		state, err := c.imageState(ctx, op, id)
 		if errors.Is(err, backend.NotFound) || state == core.ImageLifecycleStateDeleted {
 			return nil

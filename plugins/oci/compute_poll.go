@@ -26,7 +26,7 @@ func (c compute) PollExport(ctx context.Context, id string) (backend.Job, error)
 		return backend.Job{}, err
 	}
 	state, err := c.imageState(ctx, op, j.Image)
-	if errors.Is(err, backend.NotFound) && j.justBegun(settling) {
+	if errors.Is(err, backend.NotFound) && j.justBegun(settling) && !j.Existing {
 		return j.state("creating image", 0, 0), nil
 	}
 	if err != nil && !errors.Is(err, backend.NotFound) {
@@ -36,6 +36,9 @@ func (c compute) PollExport(ctx context.Context, id string) (backend.Job, error)
 	case core.ImageLifecycleStateProvisioning, core.ImageLifecycleStateImporting:
 		return c.creating(ctx, op, j)
 	case core.ImageLifecycleStateAvailable, core.ImageLifecycleStateExporting:
+		if j.Existing {
+			return c.exportingExisting(ctx, op, j, state == core.ImageLifecycleStateExporting)
+		}
 		return c.exporting(ctx, op, j, state == core.ImageLifecycleStateExporting)
 	case core.ImageLifecycleStateDisabled:
 		return backend.Job{}, invalid(op, j.Image, "the image is DISABLED")
@@ -49,11 +52,8 @@ func (c compute) PollExport(ctx context.Context, id string) (backend.Job, error)
 }
 
 func (c compute) imageState(ctx context.Context, op, id string) (core.ImageLifecycleStateEnum, error) {
-	resp, err := c.p.machines.GetImage(quick(ctx), core.GetImageRequest{ImageId: &id, RequestMetadata: c.p.once})
-	if err != nil {
-		return "", failure(ctx, op, id, resp, err)
-	}
-	return resp.LifecycleState, nil
+	image, err := c.image(ctx, op, id)
+	return image.LifecycleState, err
 }
 
 // creating is the state of a job whose image is being made.
@@ -98,7 +98,7 @@ func (c compute) exporting(ctx context.Context, op string, j job, running bool) 
 		return backend.Job{}, &backend.Error{Op: op, Key: j.at(next).String(), Kind: backend.Changed,
 			Err: errors.New("the export succeeded, but the object is not there: somebody removed it")}
 	}
-	if err := c.export(ctx, op, j, next); err != nil {
+	if _, err := c.export(ctx, j, next); err != nil {
 		return backend.Job{}, err
 	}
 	return j.state("exporting "+next, 1+len(done), 0), nil
@@ -123,31 +123,6 @@ func (c compute) staged(ctx context.Context, j job) (done []backend.Artifact, ne
 		})
 	}
 	return done, "", nil
-}
-
-// export asks for one format. An image that is still at something else is asked again by the next poll.
-func (c compute) export(ctx context.Context, op string, j job, format string) error {
-	namespace, bucket, _, err := split(j.Staging)
-	if err != nil {
-		return invalid(op, j.Staging.String(), "%w", err)
-	}
-	key := j.key(format)
-	resp, err := c.p.machines.ExportImage(quick(ctx), core.ExportImageRequest{
-		ImageId: &j.Image,
-		ExportImageDetails: core.ExportImageViaObjectStorageTupleDetails{
-			NamespaceName: &namespace, BucketName: &bucket, ObjectName: &key,
-			ExportFormat: core.ExportImageDetailsExportFormatEnum(strings.ToUpper(format)),
-		},
-		OpcRetryToken: j.retryToken("export " + format), RequestMetadata: c.p.once,
-	})
-	if err == nil {
-		return nil
-	}
-	e := failure(ctx, "export "+format, j.Image, resp, err)
-	if e.Kind == backend.Busy {
-		return nil
-	}
-	return e
 }
 
 // work sums up the work requests of a job's image.
@@ -224,7 +199,7 @@ func (c compute) reasons(ctx context.Context, op string, j job, failed *workrequ
 		if err != nil {
 			return err // the next poll asks again
 		}
-		text := fmt.Sprintf("%s (%s)", strings.TrimRight(value(item.Message), ". "), value(item.Code))
+		text := fmt.Sprintf("%s (%s)", hideURLs(strings.TrimRight(value(item.Message), ". ")), value(item.Code))
 		if advice := adviceOfCode[value(item.Code)]; advice != "" {
 			text += ": " + advice
 		}

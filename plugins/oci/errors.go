@@ -24,7 +24,7 @@ func failure(ctx context.Context, op, key string, resp common.OCIResponse, err e
 	var service common.ServiceError
 	switch {
 	case errors.As(err, &service):
-		answer := &serviceError{Status: service.GetHTTPStatusCode(), Code: service.GetCode(), Message: service.GetMessage()}
+		answer := &serviceError{Status: service.GetHTTPStatusCode(), Code: service.GetCode(), Message: hideURLs(service.GetMessage())}
 		e := &backend.Error{Op: op, Key: key, RequestID: service.GetOpcRequestID(), Err: answer}
 		e.Kind = answer.kind(e.RequestID != "")
 		if raw != nil {

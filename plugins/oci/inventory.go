@@ -20,21 +20,30 @@ type inventory struct{ p *Provider }
 
 var _ backend.Inventory = inventory{}
 
-const typeInstance = "instance"
+// The types of resources.
+const (
+	typeInstance = "instance"
+	typeImage    = "image"
+)
 
 // detailed is up to how many instances each is looked at more closely: names of volumes, and sizes of boot volumes that the
 // list leaves out, cost requests of their own.
 const detailed = 50
 
-// Resources yields instances. Those that are TERMINATED are left out unless q.State or q.ID asks for them. The attributes
+// Resources yields instances, or custom images if q.Type says so. Instances that are TERMINATED are left out unless q.State or q.ID asks for them. The attributes
 // are "shape", "image", "availability_domain", "data_volumes" (names with commas between them; absent if there are none)
 // and "boot_gb"; of more than 50 instances, volumes go by the names of their attachments and some lack boot_gb.
 func (v inventory) Resources(ctx context.Context, q backend.Query) iter.Seq2[backend.Resource, error] {
 	const op = "list instances"
 	return func(yield func(backend.Resource, error) bool) {
-		if q.Type != "" && q.Type != typeInstance {
+		switch q.Type {
+		case "", typeInstance:
+		case typeImage:
+			v.images(ctx, q)(yield)
+			return
+		default:
 			yield(backend.Resource{}, &backend.Error{Op: op, Key: q.Type, Kind: backend.Unsupported,
-				Err: fmt.Errorf("only resources of type %s are listed", typeInstance)})
+				Err: fmt.Errorf("only resources of type %s or %s are listed", typeInstance, typeImage)})
 			return
 		}
 		found, err := v.instances(ctx, op, q)
@@ -145,19 +154,22 @@ func (v inventory) list(ctx context.Context, op, compartment string, q backend.Q
 
 // matches compares name, state and tags.
 func matches(i core.Instance, q backend.Query) bool {
-	state := string(i.LifecycleState)
 	if q.State == nil && i.LifecycleState == core.InstanceLifecycleStateTerminated {
 		return false
 	}
+	return selects(q, value(i.DisplayName), string(i.LifecycleState), i.FreeformTags)
+}
+
+func selects(q backend.Query, name, state string, tags map[string]string) bool {
 	if q.State != nil && !slices.ContainsFunc(q.State, func(want string) bool { return strings.EqualFold(want, state) }) {
 		return false
 	}
-	for name, want := range q.Tags {
-		if have, ok := i.FreeformTags[name]; !ok || have != want {
+	for tag, want := range q.Tags {
+		if have, ok := tags[tag]; !ok || have != want {
 			return false
 		}
 	}
-	return q.Name == "" || glob(q.Name, value(i.DisplayName))
+	return q.Name == "" || glob(q.Name, name)
 }
 
 // glob matches a pattern in which * stands for any text and ? for one character. Unlike in a path, a slash is nothing special.
@@ -299,9 +311,4 @@ func (v inventory) bootSize(ctx context.Context, op string, f *found) error {
 // Metrics fails with Unsupported.
 func (v inventory) Metrics(_ context.Context, id string, _ backend.MetricQuery) ([]backend.Series, error) {
 	return nil, &backend.Error{Op: "metrics", Key: id, Kind: backend.Unsupported, Err: errors.New("metrics of OCI are not read yet")}
-}
-
-// Act fails with Unsupported.
-func (v inventory) Act(_ context.Context, id, action string) error {
-	return &backend.Error{Op: action, Key: id, Kind: backend.Unsupported, Err: errors.New("resources of OCI are not switched yet")}
 }

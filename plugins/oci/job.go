@@ -19,8 +19,9 @@ import (
 // in it, because the service knows that better.
 type job struct {
 	Token       string           `json:"t"`
-	Instance    string           `json:"i"`
-	Compartment string           `json:"c"` // of the instance, and so of the image
+	Instance    string           `json:"i,omitempty"`
+	Existing    bool             `json:"e,omitempty"` // the image was there before and stays
+	Compartment string           `json:"c"`           // of the instance, and so of the image
 	Image       string           `json:"m"`
 	Name        string           `json:"n"`
 	Formats     []string         `json:"f"`
@@ -61,13 +62,23 @@ var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9-]{1,40}$`)
 
 // newJob checks a request and begins the job that it asks for.
 func newJob(op string, r backend.ExportRequest) (job, error) {
-	j := job{Token: r.Token, Instance: r.Instance, Name: r.Name, Formats: r.Formats, Staging: r.Staging, Begun: time.Now().Unix()}
-	fail := func(format string, args ...any) (job, error) { return job{}, invalid(op, r.Instance, format, args...) }
+	j := job{Token: r.Token, Instance: r.Instance, Image: r.Image, Existing: r.Image != "", Name: r.Name, Formats: r.Formats,
+		Staging: r.Staging, Begun: time.Now().Unix()}
+	fail := func(format string, args ...any) (job, error) { return job{}, invalid(op, r.Source(), format, args...) }
 	if !tokenPattern.MatchString(r.Token) {
 		return fail("token %q is not of letters, digits and dashes, at most 40", clip(r.Token))
 	}
-	if err := checkOCID("instance", r.Instance, "instance"); err != nil {
-		return fail("%w", err)
+	switch {
+	case r.Instance != "" && r.Image != "":
+		return fail("both an instance and an image are named")
+	case r.Image != "":
+		if err := checkOCID("image", r.Image, "image"); err != nil {
+			return fail("%w", err)
+		}
+	default:
+		if err := checkOCID("instance", r.Instance, "instance"); err != nil {
+			return fail("%w", err)
+		}
 	}
 	if _, _, _, err := split(r.Staging); err != nil {
 		return fail("staging %s: %w", r.Staging, err)
@@ -121,9 +132,17 @@ func notFound(op, key string, cause error) *backend.Error {
 // state is the Job that callers see: step of the image and the formats that are done, and percent of the next.
 func (j job) state(phase string, steps int, percent float32) backend.Job {
 	return backend.Job{
-		ID: j.id(), Phase: phase, Total: int64(100 * (1 + len(j.Formats))),
+		ID: j.id(), Phase: phase, Total: int64(100 * (1 + len(j.Formats))), Captured: steps > 0,
 		Done: int64(100*steps) + int64(min(max(percent, 0), 99)),
 	}
 }
 
-func (j job) String() string { return fmt.Sprintf("export %s of %s", j.Token, j.Instance) }
+// source is what the job exports.
+func (j job) source() string {
+	if j.Existing {
+		return j.Image
+	}
+	return j.Instance
+}
+
+func (j job) String() string { return fmt.Sprintf("export %s of %s", j.Token, j.source()) }

@@ -20,6 +20,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/oracle/oci-go-sdk/v65/identity"
+	"github.com/oracle/oci-go-sdk/v65/limits"
 	"github.com/oracle/oci-go-sdk/v65/objectstorage"
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
 
@@ -42,6 +43,7 @@ type Provider struct {
 	volumes  core.BlockstorageClient
 	work     workrequests.WorkRequestClient
 	identity identity.IdentityClient
+	limits   limits.LimitsClient
 
 	once  common.RequestMetadata // on every request: one attempt
 	seen  sync.Map               // namespace/bucket of buckets that have answered; see missingBucket

@@ -25,6 +25,7 @@ func computeOperations() []operation {
 		{name: "UpdateImage", method: "PUT", pattern: computeBase + "/images/{id}", fn: updateImage},
 		{name: "DeleteImage", method: "DELETE", pattern: computeBase + "/images/{id}", fn: deleteImage},
 		{name: "ExportImage", method: "POST", pattern: computeBase + "/images/{id}/actions/export", fn: exportImage},
+		{name: "ListAppCatalogSubscriptions", method: "GET", pattern: computeBase + "/appCatalogSubscriptions", fn: listCatalogSubscriptions},
 
 		{name: "ListVnicAttachments", method: "GET", pattern: computeBase + "/vnicAttachments", fn: listVnicAttachments},
 		{name: "GetVnicAttachment", method: "GET", pattern: computeBase + "/vnicAttachments/{id}", fn: getVnicAttachment},
