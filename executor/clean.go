@@ -22,11 +22,8 @@ type Litter struct {
 
 // String says what it is, for people.
 func (l Litter) String() string {
-	if l.Export != nil && l.Export.Job == "" { // the provider was asked and the answer not written down
-		return fmt.Sprintf("perhaps a custom image of %s (%s, token %s)", l.Step, l.Export.Request.Instance, l.Export.Request.Token)
-	}
 	if l.Export != nil {
-		return fmt.Sprintf("custom image and staged objects of %s (%s, token %s)", l.Step, l.Export.Request.Instance, l.Export.Request.Token)
+		return l.export()
 	}
 	if l.Stray != nil {
 		return fmt.Sprintf("unfinished write %s", l.To)
@@ -34,10 +31,26 @@ func (l Litter) String() string {
 	return fmt.Sprintf("unfinished upload to %s", l.To)
 }
 
+func (l Litter) export() string {
+	e := l.Export
+	what := "custom image and staged objects"
+	switch {
+	case e.Request.Image != "":
+		what = "staged objects"
+	case e.Job == "": // the provider was asked and the answer not written down
+		what = "perhaps a custom image"
+	}
+	if e.Power.Owed() {
+		what = "a stopped instance, and " + what
+	}
+	return fmt.Sprintf("%s of %s (%s, token %s)", what, l.Step, e.Request.Source(), e.Request.Token)
+}
+
 // Cleaner removes what interrupted runs left.
 type Cleaner struct {
 	Backends backend.Set
 	Retry    wrap.Policy
+	Poll     Poll // of an instance that is started again
 }
 
 // Find lists what the run of a journal left, as far as the journal tells. It makes no request.
@@ -75,6 +88,20 @@ func (c *Cleaner) removeExport(ctx context.Context, j Journal, e journal.Export)
 		return err
 	}
 	compute = wrap.RetryCompute(compute, c.Retry)
+	write := func() error { return j.Write(journal.Record{Export: &e}, true) }
+	if e.Power.Owed() {
+		inventory, err := provider.Inventory()
+		if err != nil {
+			return err
+		}
+		p := power{inventory: inventory, retry: c.Retry, poll: c.Poll, instance: e.Request.Instance, state: &e.Power, save: write}
+		if err := p.restore(ctx); err != nil {
+			return err
+		}
+	}
+	if e.Released {
+		return nil
+	}
 	id := e.Job
 	if id == "" {
 		job, err := compute.FindExport(ctx, e.Request)
@@ -89,7 +116,7 @@ func (c *Cleaner) removeExport(ctx context.Context, j Journal, e journal.Export)
 		}
 	}
 	e.Released = true
-	return j.Write(journal.Record{Export: &e}, true)
+	return write()
 }
 
 func (c *Cleaner) removeUpload(ctx context.Context, j Journal, l Litter) error {

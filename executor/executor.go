@@ -136,7 +136,7 @@ func (x *run) end(ctx context.Context, p *plan.Plan, report *Report, outcomes []
 	if report.Outcome != Done {
 		return firstError(ctx, outcomes)
 	}
-	cleaner := &Cleaner{Backends: x.Backends, Retry: x.policy("")}
+	cleaner := &Cleaner{Backends: x.Backends, Retry: x.policy(""), Poll: x.Poll}
 	litter := cleaner.Find(x.Journal.State())
 	if x.resumed {
 		strays, err := cleaner.FindStrays(ctx, p, report.Started)

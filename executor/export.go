@@ -21,6 +21,7 @@ import (
 // journal.
 const (
 	releasePatience   = 2 * time.Minute
+	powerPatience     = 10 * time.Minute
 	interruptPatience = 5 * time.Second
 )
 
@@ -40,6 +41,14 @@ func (x *run) export(ctx context.Context, s plan.Step, p *Progress) (Result, err
 		return Result{}, err
 	}
 	h := &exporter{x: x, step: s, export: e, p: p, compute: wrap.RetryCompute(compute, x.policy(s.ID))}
+	if earlier, _ := p.Export(); e.Stop != "" || earlier.Power.Owed() {
+		inventory, err := provider.Inventory()
+		if err != nil {
+			return Result{}, err
+		}
+		h.power = &power{inventory: inventory, retry: x.policy(s.ID), poll: x.Poll, instance: e.Request.Instance,
+			state: &h.state.Power, save: func() error { return p.SaveExport(h.state) }}
+	}
 	run := ctx
 	if e.Timeout > 0 {
 		var cancel context.CancelFunc
@@ -59,6 +68,7 @@ type exporter struct {
 	export  *plan.Export
 	p       *Progress
 	compute backend.Compute
+	power   *power // nil if the instance is left as it is
 	state   journal.Export
 	resumed bool // the job was begun by an earlier process
 	asked   bool // the provider was asked for a job
@@ -157,6 +167,12 @@ func (h *exporter) start(ctx context.Context) (backend.Job, error) {
 	if h.resumed = h.state.Job != ""; h.resumed {
 		return backend.Job{ID: h.state.Job}, nil
 	}
+	if h.export.Stop != "" {
+		h.phase("stopping the instance")
+		if err := h.power.stop(ctx, h.export.Stop, h.export.StopTimeout); err != nil {
+			return backend.Job{}, err
+		}
+	}
 	h.asked = true
 	for w := h.x.Poll.begin(); ; {
 		job, err := h.compute.StartExport(ctx, h.state.Request)
@@ -166,7 +182,7 @@ func (h *exporter) start(ctx context.Context) (backend.Job, error) {
 		if !w.busy(err) {
 			return job, err
 		}
-		h.x.Events.Emit(h.step.ID, "", event.StepPhase{Phase: "waiting for the instance"})
+		h.phase("waiting for the instance")
 		if err := w.pause(ctx); err != nil {
 			return job, err
 		}
@@ -179,7 +195,7 @@ func (h *exporter) chooseJob(ctx context.Context) error {
 	want := journal.Export{Backend: h.export.Backend, Request: h.export.Request, Kept: h.export.KeepStaging}
 	if earlier, ok := h.p.Export(); ok {
 		h.state = earlier
-		want.Attempt, want.Job = earlier.Attempt, earlier.Job
+		want.Attempt, want.Job, want.Power = earlier.Attempt, earlier.Job, earlier.Power
 		if !earlier.Released && !sameJob(earlier, want) {
 			if err := h.end(ctx, false); err != nil {
 				return err
@@ -202,6 +218,8 @@ func sameJob(a, b journal.Export) bool {
 	return a.Backend == b.Backend && reflect.DeepEqual(a.Request, b.Request)
 }
 
+func (h *exporter) phase(text string) { h.x.Events.Emit(h.step.ID, "", event.StepPhase{Phase: text}) }
+
 func (h *exporter) save(id string) error {
 	h.state.Job = id
 	return h.p.SaveExport(h.state)
@@ -223,7 +241,14 @@ func (h *exporter) wait(ctx context.Context, job backend.Job) (backend.Job, erro
 				return next, err
 			}
 		}
-		if job = next; job.Ready {
+		job = next
+		if job.Captured && h.state.Power.Owed() {
+			h.phase("starting the instance again")
+			if err := h.power.restore(ctx); err != nil {
+				return job, err
+			}
+		}
+		if job.Ready {
 			return job, nil
 		}
 		h.x.Events.Emit(h.step.ID, "", event.StepPhase{Phase: job.Phase, Done: job.Done, Total: job.Total})
@@ -235,7 +260,7 @@ func (h *exporter) wait(ctx context.Context, job backend.Job) (backend.Job, erro
 
 // deliver brings every artifact to one destination and returns the descriptor that is to be written there last.
 func (h *exporter) deliver(ctx context.Context, job backend.Job, to backend.Location) (plan.Descriptor, error) {
-	d := plan.Descriptor{Format: plan.Format, Instance: h.export.Request.Instance, Name: h.export.Found.Name,
+	d := plan.Descriptor{Format: plan.Format, Instance: h.export.Request.Instance, Image: h.export.Request.Image, Name: h.export.Found.Name,
 		Run: h.x.Journal.Run().ID, Created: time.Now().UTC().Truncate(time.Second)}
 	for _, a := range job.Artifacts {
 		described := plan.DescribedArtifact{Name: a.Name, Format: a.Format, Size: a.Size, Checksum: a.Checksum}
@@ -269,7 +294,7 @@ func (h *exporter) fetch(ctx context.Context, a backend.Artifact, to backend.Loc
 	if err != nil {
 		return transfer.Result{}, err
 	}
-	h.x.Events.Emit(h.step.ID, "", event.StepPhase{Phase: "copying " + a.Name})
+	h.phase("copying " + a.Name)
 	if obj, ok := h.arrived(ctx, a, dest); ok {
 		h.res.Reused += obj.Size
 		return transfer.Result{Object: obj, Checksum: obj.Checksum, Reused: obj.Size}, nil
@@ -316,6 +341,7 @@ func (h *exporter) describe(ctx context.Context, to backend.Location, d plan.Des
 // release ends the provider's job as the cause of the end demands, and returns cause together with what went wrong in
 // doing so.
 func (h *exporter) release(ctx context.Context, cause error) error {
+	cause = h.restorePower(ctx, cause)
 	if cause != nil && h.keepsJob(ctx, cause) {
 		switch {
 		case h.state.Job != "":
@@ -328,7 +354,7 @@ func (h *exporter) release(ctx context.Context, cause error) error {
 	if h.state.Released || h.state.Request.Token == "" {
 		return cause
 	}
-	ctx, cancel := outlast(ctx)
+	ctx, cancel := outlast(ctx, releasePatience)
 	defer cancel()
 	if err := h.end(ctx, h.state.Kept && cause == nil); err != nil {
 		h.res.Left = append(h.res.Left, fmt.Sprintf("the custom image of %s and what is staged: hyperexport clean removes them", h.export.Found.Name))
@@ -337,9 +363,24 @@ func (h *exporter) release(ctx context.Context, cause error) error {
 	return cause
 }
 
+// restorePower starts the instance again if the export stopped it and did not come to that.
+func (h *exporter) restorePower(ctx context.Context, cause error) error {
+	if !h.state.Power.Owed() {
+		return cause
+	}
+	h.phase("starting the instance again")
+	ctx, cancel := outlast(ctx, powerPatience)
+	defer cancel()
+	if err := h.power.restore(ctx); err != nil {
+		h.res.Left = append(h.res.Left, fmt.Sprintf("instance %s, which was stopped and is not seen running again: the next apply or hyperexport clean --remove starts it", h.export.Found.Name))
+		return errors.Join(cause, err)
+	}
+	return cause
+}
+
 // outlast returns a context for what is to be put in order although ctx ends, or has ended.
-func outlast(ctx context.Context) (context.Context, context.CancelFunc) {
-	longer, cancel := context.WithTimeout(context.WithoutCancel(ctx), releasePatience)
+func outlast(ctx context.Context, patience time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	stop := context.AfterFunc(ctx, func() {
 		timer := time.NewTimer(interruptPatience)
 		defer timer.Stop()

@@ -16,7 +16,7 @@ const (
 	NotRun      = "not run" // a step that it needs failed
 	Interrupted = "interrupted"
 	Partial     = "partial" // of a run: some steps ended well, some did not
-	Blocked     = "blocked" // of a run that its plan stops before it begins
+	Blocked     = "blocked" // of a step that the plan says cannot be done, and of a run of which nothing can
 )
 
 // Report says what became of every step of a plan. It is plain data.
@@ -77,12 +77,25 @@ func newReport(p *plan.Plan, started time.Time) *Report {
 	r := &Report{Format: plan.Format, Name: p.Name, Run: p.Run, Started: started.UTC(), Warnings: p.Warnings}
 	for _, s := range p.Steps {
 		step := StepReport{ID: s.ID, Outcome: NotRun}
-		if s.Current != "" {
+		switch {
+		case s.Current != "":
 			step.Outcome = Current
+		case s.Blocked != "":
+			step.Outcome, step.Error, step.Help = Blocked, s.Blocked, helpOf(p, s)
 		}
 		r.Steps = append(r.Steps, step)
 	}
 	return r
+}
+
+// helpOf returns what the plan says to do about what blocks a step.
+func helpOf(p *plan.Plan, s plan.Step) string {
+	for _, f := range p.Blocked {
+		if f.Text == s.Blocked {
+			return f.Help
+		}
+	}
+	return ""
 }
 
 func (r *Report) step(id string) *StepReport {

@@ -104,6 +104,7 @@ func exportForm() form[Export] {
 	return object("export",
 		at("backend", "Backend that runs the instance.", func(e *Export) *string { return &e.Backend }, backendName()).or("oci"),
 		at("instance", "Id of the instance.", func(e *Export) *string { return &e.Instance }, str()),
+		at("image", "Id of a custom image to export instead of an instance; it stays as it is.", func(e *Export) *string { return &e.Image }, str()),
 		at("select", "Instances from the inventory, instead of instance.", func(e *Export) **Select { return &e.Select }, pointer(selectForm())),
 		at("formats", "Formats of the images; one image is made, however many formats.",
 			func(e *Export) *[]string { return &e.Formats }, oneOrMore(enum("qcow2", "vmdk", "vhd", "vdi", "oci"))).must(),
@@ -113,6 +114,8 @@ func exportForm() form[Export] {
 			func(e *Export) *[]Text { return &e.To }, oneOrMore(location(instanceScope))),
 		at("stop", "How to stop the instance while its image is made. The power state found is restored whatever happens.",
 			func(e *Export) *string { return &e.Stop }, enum("never", "soft", "hard")).or("never"),
+		at("stop_timeout", "How long a stop may take; then the export is given up and the instance started again.",
+			func(e *Export) *time.Duration { return &e.StopTimeout }, duration()).or("20m"),
 		at("verify", "What is compared at the destination.", func(e *Export) *string { return &e.Verify }, enum("size", "checksum", "structure")).or("checksum"),
 		at("tags", "Put on everything that is created.", func(e *Export) *map[string]Text { return &e.Tags }, mapOf("tags", tagRule(), free(instanceScope))),
 		at("kms_key", "Key that encrypts what is created.", func(e *Export) *string { return &e.KMSKey }, str()),
@@ -123,13 +126,23 @@ func exportForm() form[Export] {
 		for _, p := range b.quietly().pairs(v) {
 			given[p.key.Value] = true
 		}
-		switch {
-		case given["instance"] && given["select"]:
-			b.failAt(v.key, "remove one", "export %q has both instance and select", e.ID)
-		case !given["instance"] && !given["select"]:
-			b.failAt(v.key, "", "export %q has neither instance nor select", e.ID)
+		var sources []string
+		for _, key := range []string{"instance", "select", "image"} {
+			if given[key] {
+				sources = append(sources, key)
+			}
 		}
-	}).says(func(s *schema) { s.OneOf = []*schema{{Required: []string{"instance"}}, {Required: []string{"select"}}} })
+		switch {
+		case len(sources) > 1:
+			b.failAt(v.key, "keep one", "export %q has both %s", e.ID, strings.Join(sources, " and "))
+		case len(sources) == 0:
+			b.failAt(v.key, "", "export %q has neither instance nor select nor image", e.ID)
+		case given["image"] && e.Stop != "never" && e.Stop != "":
+			b.failAt(v.key, "leave out stop", "export %q has image and stop: no instance is touched", e.ID)
+		}
+	}).says(func(s *schema) {
+		s.OneOf = []*schema{{Required: []string{"instance"}}, {Required: []string{"select"}}, {Required: []string{"image"}}}
+	})
 }
 
 func selectForm() form[Select] {

@@ -36,7 +36,7 @@ func ExampleParse_errors() {
 	_, err := manifests.Parse("prod.yaml", []byte("version: 1\nname: x\nexports:\n  web:\n    instanse: ocid1.x\n    formats: [qcow]\n"), manifests.Options{})
 	fmt.Println(err)
 	// Output:
-	// prod.yaml:4:3: export "web" has neither instance nor select
+	// prod.yaml:4:3: export "web" has neither instance nor select nor image
 	//     4 |   web:
 	//       |   ^^^
 	// prod.yaml:4:3: export "web" has no key "staging"; it is required

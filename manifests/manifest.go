@@ -47,11 +47,12 @@ type Retry struct {
 	Max      time.Duration
 }
 
-// Export turns virtual machines into disk images. Exactly one of Instance and Select is set.
+// Export turns virtual machines into disk images. Exactly one of Instance, Select and Image is set.
 type Export struct {
 	ID       string
 	Backend  string // scheme of the provider that runs the instance
 	Instance string // the provider's id
+	Image    string // the provider's id of an image that exists
 	Select   *Select
 	Formats  []string // at least one, no two the same
 	Staging  Text     // location the provider writes to
@@ -62,6 +63,7 @@ type Export struct {
 	KMSKey   string
 	Timeout  time.Duration // 0 is none
 
+	StopTimeout time.Duration
 	KeepStaging bool
 	Pos         Pos
 }

@@ -34,7 +34,7 @@ func Build(ctx context.Context, m *manifests.Manifest, o Options) (*Plan, error)
 		o.Now = time.Now
 	}
 	b := &builder{m: m, o: o, plan: &Plan{Format: Format, Name: m.Name, Run: o.Run, Resumes: o.Resumes,
-		Created: o.Now().UTC().Truncate(time.Second), Manifest: m.Digest}, members: map[string][]string{}, busy: map[string]bool{}}
+		Created: o.Now().UTC().Truncate(time.Second), Manifest: m.Digest}, members: map[string][]string{}, stuck: map[string]bool{}, busy: map[string]bool{}}
 	for _, e := range m.Exports {
 		if err := b.export(ctx, e); err != nil {
 			return nil, fmt.Errorf("export.%s: %w", e.ID, err)
@@ -47,11 +47,10 @@ func Build(ctx context.Context, m *manifests.Manifest, o Options) (*Plan, error)
 		}
 	}
 	b.checkOverlaps()
-	for _, f := range b.plan.Blocked { // what is in the way is not up to date, whatever is there
-		for i := range b.plan.Steps {
-			if b.plan.Steps[i].ID == f.Step {
-				b.plan.Steps[i].Current = ""
-			}
+	for i := range b.plan.Steps { // what is in the way is not up to date, whatever is there
+		s := &b.plan.Steps[i]
+		if s.Blocked != "" || slices.ContainsFunc(b.plan.Blocked, func(f Finding) bool { return f.Step == s.ID }) {
+			s.Current = ""
 		}
 	}
 	slices.SortStableFunc(b.plan.Steps, func(x, y Step) int {
@@ -90,9 +89,6 @@ func inOrder(list []manifests.Transfer) []manifests.Transfer {
 func Supported(m *manifests.Manifest) error {
 	var list []*manifests.Error
 	for _, e := range m.Exports {
-		if e.Stop != "" && e.Stop != "never" {
-			list = append(list, m.ErrorAt(e.Pos, "leave it out or write stop: never", "stop: %s is not supported by this release", e.Stop))
-		}
 		if e.Verify == "structure" {
 			list = append(list, m.ErrorAt(e.Pos, "write verify: checksum", "verify: structure is not supported by this release"))
 		}
@@ -117,21 +113,36 @@ type builder struct {
 	o       Options
 	plan    *Plan
 	members map[string][]string // addresses of the steps of "export.web"
+	stuck   map[string]bool     // addresses of steps that are blocked
 	busy    map[string]bool     // addresses of steps that have something to do
 }
 
 func (b *builder) add(parent string, s Step) {
 	b.plan.Steps = append(b.plan.Steps, s)
-	b.busy[s.ID] = s.Current == ""
+	b.busy[s.ID], b.stuck[s.ID] = s.Current == "", s.Blocked != ""
 	b.members[parent] = append(b.members[parent], s.ID)
 }
 
+// block stops the whole plan: what the manifest demands or rules out is not so.
 func (b *builder) block(step, help, format string, args ...any) {
-	b.plan.Blocked = append(b.plan.Blocked, Finding{step, fmt.Sprintf(format, args...), help})
+	b.plan.Blocked = append(b.plan.Blocked, Finding{Step: step, Text: fmt.Sprintf(format, args...), Help: help, Stops: true})
+}
+
+// blockStep blocks one step; the others go on.
+func (b *builder) blockStep(s *Step, help, format string, args ...any) {
+	f := Finding{Step: s.ID, Text: fmt.Sprintf(format, args...), Help: help}
+	b.plan.Blocked = append(b.plan.Blocked, f)
+	s.obstruct(f)
+}
+
+func (s *Step) obstruct(f Finding) {
+	if s.Blocked == "" {
+		s.Blocked = f.Text
+	}
 }
 
 func (b *builder) warn(step, help, format string, args ...any) {
-	b.plan.Warnings = append(b.plan.Warnings, Finding{step, fmt.Sprintf(format, args...), help})
+	b.plan.Warnings = append(b.plan.Warnings, Finding{Step: step, Text: fmt.Sprintf(format, args...), Help: help})
 }
 
 // lookupPath gives the late variables as they may stand in a location: who names an instance does not thereby choose the

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hyperexport/hyperexport/internal/human"
 	"github.com/hyperexport/hyperexport/manifests"
@@ -15,9 +18,13 @@ import (
 
 // The tags put on everything that an export makes.
 const (
-	TagRun  = "hyperexport-run"
-	TagItem = "hyperexport-item"
+	TagRun     = "hyperexport-run"
+	TagItem    = "hyperexport-item"
+	TagExpires = "hyperexport-expires" // a date: what is still there then was left behind, and anybody may remove it
 )
+
+// litterAge is how long after the beginning of its run nothing that an export made is of use any more.
+const litterAge = 7 * 24 * time.Hour
 
 const (
 	shortID = 6   // characters of an instance's id that tell instances of one name apart
@@ -53,11 +60,30 @@ func (b *builder) export(ctx context.Context, e manifests.Export) error {
 	if err != nil {
 		return err
 	}
-	found, err := b.instances(ctx, inventory, e)
+	found, err := b.sources(ctx, inventory, e)
 	if err != nil {
 		return err
 	}
+	steps, err := b.exportSteps(ctx, e, parent, found)
+	if err != nil {
+		return err
+	}
+	if err := b.checkExports(ctx, compute, parent, steps); err != nil {
+		return err
+	}
+	for _, s := range steps {
+		b.add(parent, s)
+	}
+	return nil
+}
+
+// exportSteps makes a step of each source. Their destinations are looked at several at a time; what is found is in the
+// order of the steps all the same.
+func (b *builder) exportSteps(ctx context.Context, e manifests.Export, parent string, found []backend.Resource) ([]Step, error) {
 	labels := labelsOf(found)
+	steps, parts := make([]Step, len(found)), make([]*builder, len(found))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(looksAtOnce)
 	for i, r := range found {
 		id, name := parent, fileName(r.Name)
 		if e.Select != nil {
@@ -66,8 +92,67 @@ func (b *builder) export(ctx context.Context, e manifests.Export) error {
 				name += "-" + fileName(tail)
 			}
 		}
-		if err := b.exportStep(ctx, e, parent, id, name, r); err != nil {
-			return fmt.Errorf("%s: %w", r.Name, err)
+		parts[i] = &builder{m: b.m, o: b.o, plan: &Plan{}}
+		group.Go(func() (err error) {
+			if steps[i], err = parts[i].exportStep(ctx, e, id, name, r); err != nil {
+				return fmt.Errorf("%s: %w", r.Name, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for _, part := range parts {
+		b.plan.Blocked = append(b.plan.Blocked, part.plan.Blocked...)
+		b.plan.Warnings = append(b.plan.Warnings, part.plan.Warnings...)
+	}
+	return steps, nil
+}
+
+// looksAtOnce is how many steps of an entry are looked at at the same time.
+const looksAtOnce = 8
+
+// checkExports has the provider look at what is to be exported. What it says of all of them is said once.
+func (b *builder) checkExports(ctx context.Context, compute backend.Compute, parent string, steps []Step) error {
+	var asked []*Step
+	var requests []backend.ExportRequest
+	for i := range steps {
+		if s := &steps[i]; s.Current == "" && s.Blocked == "" {
+			asked, requests = append(asked, s), append(requests, s.Export.Request)
+		}
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	found, err := compute.CheckExports(ctx, requests)
+	if err != nil {
+		return err
+	}
+	count := map[backend.Concern]int{}
+	for _, concerns := range found {
+		for _, c := range concerns {
+			count[c]++
+		}
+	}
+	said := map[backend.Concern]bool{}
+	for i, concerns := range found {
+		for _, c := range concerns {
+			f := Finding{Step: asked[i].ID, Text: c.Text, Help: c.Help}
+			if len(asked) > 1 && count[c] == len(asked) {
+				f.Step = parent
+			}
+			if c.Blocks {
+				asked[i].obstruct(f)
+			}
+			switch {
+			case f.Step == parent && said[c]:
+			case c.Blocks:
+				b.plan.Blocked = append(b.plan.Blocked, f)
+			default:
+				b.plan.Warnings = append(b.plan.Warnings, f)
+			}
+			said[c] = true
 		}
 	}
 	return nil
@@ -94,15 +179,21 @@ func labelsOf(found []backend.Resource) []string {
 	}
 }
 
-// instances returns the instances that an entry means, sorted by name and id.
-func (b *builder) instances(ctx context.Context, inventory backend.Inventory, e manifests.Export) ([]backend.Resource, error) {
+// sources returns the instances, or the image, that an entry means, sorted by name and id.
+func (b *builder) sources(ctx context.Context, inventory backend.Inventory, e manifests.Export) ([]backend.Resource, error) {
 	parent := "export." + e.ID
 	q := backend.Query{Type: "instance", ID: e.Instance}
-	if s := e.Select; s != nil {
+	switch s := e.Select; {
+	case e.Image != "":
+		q = backend.Query{Type: "image", ID: e.Image}
+	case s != nil:
 		q = backend.Query{Type: "instance", Scope: s.Compartment, Recursive: s.Recursive, Name: s.Name, State: s.State, Tags: s.Tags}
 	}
 	var found []backend.Resource
 	for r, err := range inventory.Resources(ctx, q) {
+		if isNotFound(err) && e.Select == nil {
+			return []backend.Resource{absent(q, err.Error())}, nil
+		}
 		if isNotFound(err) {
 			b.block(parent, "check the id and the region, and that the user may read it", "%v", err)
 			return nil, nil
@@ -117,7 +208,7 @@ func (b *builder) instances(ctx context.Context, inventory backend.Inventory, e 
 	})
 	if e.Select == nil {
 		if len(found) == 0 {
-			b.block(parent, "check the id and the region, and that the user may read it", "instance %s was not found", e.Instance)
+			found = append(found, absent(q, fmt.Sprintf("%s %s was not found", q.Type, q.ID)))
 		}
 		return found, nil
 	}
@@ -131,6 +222,14 @@ func (b *builder) instances(ctx context.Context, inventory backend.Inventory, e 
 	return found, nil
 }
 
+// missingWhy is the attribute of what the inventory does not have that says so.
+const missingWhy = "missing"
+
+// absent stands for an instance or image that the inventory does not have.
+func absent(q backend.Query, why string) backend.Resource {
+	return backend.Resource{ID: q.ID, Type: q.Type, Name: q.ID, Attributes: map[string]string{missingWhy: why}}
+}
+
 func between(least, most int) string {
 	if most == 0 {
 		return fmt.Sprintf("at least %d", least)
@@ -138,13 +237,19 @@ func between(least, most int) string {
 	return fmt.Sprintf("%d to %d", least, most)
 }
 
-func (b *builder) exportStep(ctx context.Context, e manifests.Export, parent, id, name string, r backend.Resource) error {
+func (b *builder) exportStep(ctx context.Context, e manifests.Export, id, name string, r backend.Resource) (Step, error) {
+	if why := r.Attributes[missingWhy]; why != "" {
+		step := Step{ID: id, Export: &Export{Backend: e.Backend, Request: backend.ExportRequest{Instance: e.Instance, Image: e.Image,
+			Formats: e.Formats}, Found: Instance{Name: r.ID}}}
+		b.blockStep(&step, "check the id and the region, and that the user may read it", "%s", why)
+		return step, nil
+	}
 	staging, err := b.prefix(e.Staging, &r)
 	if err != nil {
-		return err
+		return Step{}, err
 	}
 	if staging.Scheme != e.Backend {
-		return b.m.ErrorAt(e.Staging.Pos, "", "staging is at %s://, and backend %s writes images to its own storage only: %s://...", staging.Scheme, e.Backend, e.Backend)
+		return Step{}, b.m.ErrorAt(e.Staging.Pos, "", "staging is at %s://, and backend %s writes images to its own storage only: %s://...", staging.Scheme, e.Backend, e.Backend)
 	}
 	x := &Export{
 		Backend: e.Backend,
@@ -154,28 +259,31 @@ func (b *builder) exportStep(ctx context.Context, e manifests.Export, parent, id
 		Timeout:     e.Timeout,
 		Found:       describe(r),
 	}
+	if e.Image != "" {
+		x.Request.Instance, x.Request.Image = "", r.ID
+	}
+	if e.Stop != "" && e.Stop != "never" {
+		x.Stop, x.StopTimeout = e.Stop, e.StopTimeout
+	}
 	for key, text := range e.Tags {
 		if x.Request.Tags[key], err = manifests.Expand(text, b.lookup(&r)); err != nil {
-			return err
+			return Step{}, err
 		}
 	}
 	x.Request.Tags[TagRun], x.Request.Tags[TagItem] = b.o.Run, clip(id)
+	x.Request.Tags[TagExpires] = b.o.Started.UTC().Add(litterAge).Format(time.DateOnly)
 	for _, text := range e.To {
 		to, err := b.prefix(text, &r)
 		if err != nil {
-			return err
+			return Step{}, err
 		}
 		x.To = append(x.To, to)
 	}
 	step := Step{ID: id, Export: x}
 	if err := b.lookAtDestinations(ctx, &step); err != nil {
-		return err
+		return step, err
 	}
-	if err := b.preflight(ctx, &step); err != nil {
-		return err
-	}
-	b.add(parent, step)
-	return nil
+	return step, b.preflight(ctx, &step)
 }
 
 func describe(r backend.Resource) Instance {
@@ -211,8 +319,8 @@ func (b *builder) lookAtDestinations(ctx context.Context, s *Step) error {
 			continue
 		}
 		missing++
-		if d.Instance != "" && d.Instance != e.Request.Instance {
-			b.warn(s.ID, "put ${instance.name} or ${instance.id} into to: if both shall stay", "%s holds an export of another instance, %s, which this one replaces", to, d.Instance)
+		if d.Source() != "" && d.Source() != e.Request.Source() {
+			b.warn(s.ID, "put ${instance.name} or ${instance.id} into to: if both shall stay", "%s holds an export of another instance, %s, which this one replaces", to, d.Source())
 		}
 		for _, format := range e.Request.Formats {
 			key := e.Request.Name + "." + format
@@ -242,15 +350,15 @@ func (b *builder) preflight(ctx context.Context, s *Step) error {
 			return err
 		}
 	}
-	switch state := s.Export.Found.State; state {
-	case "RUNNING", "STOPPED":
-	case "CREATING_IMAGE", "STOPPING", "STARTING":
+	switch state := s.Export.Found.State; {
+	case s.Export.Request.Image != "", state == "RUNNING", state == "STOPPED":
+	case state == "CREATING_IMAGE", state == "STOPPING", state == "STARTING":
 		b.warn(s.ID, "", "the instance is %s; the export waits until that has passed", state)
 	default:
 		if b.o.Resumes { // what the interrupted run made of it may be there
 			b.warn(s.ID, "", "the instance is %s; it can be exported only if the interrupted run had made its image", state)
 		} else {
-			b.block(s.ID, "bring the instance into state RUNNING or STOPPED", "the instance is %s and cannot be exported", state)
+			b.blockStep(s, "bring the instance into state RUNNING or STOPPED", "the instance is %s and cannot be exported", state)
 		}
 	}
 	if v := s.Export.Found.Volumes; len(v) > 0 {
@@ -263,6 +371,9 @@ func (b *builder) preflight(ctx context.Context, s *Step) error {
 func (b *builder) checkCollisions() {
 	owner := map[backend.Location]string{}
 	for _, s := range b.plan.Steps {
+		if s.Export.Request.Name == "" { // what does not exist writes nothing
+			continue
+		}
 		for _, to := range s.Export.destinations() {
 			target := to.Join(s.Export.Request.Name)
 			switch other, ok := owner[target]; {

@@ -36,6 +36,11 @@ func (b *builder) transfer(ctx context.Context, t manifests.Transfer) error {
 	for _, parent := range t.After {
 		step.Needs = append(step.Needs, b.members[parent]...)
 	}
+	for _, need := range step.Needs {
+		if b.stuck[need] && step.Blocked == "" {
+			b.blockStep(&step, "see what blocks that", "it needs %s, which is blocked", need)
+		}
+	}
 	switch {
 	case b.pending(step):
 		x.Found = Counts{Unknown: true}
@@ -236,6 +241,6 @@ func unusable(err error) bool { return isNotFound(err) || errors.Is(err, backend
 
 // missing blocks a transfer whose source, or whose destination's container, is not there.
 func (b *builder) missing(s *Step, err error) error {
-	b.block(s.ID, "check the location, and that the user may read it", "%v", err)
+	b.blockStep(s, "check the location, and that the user may read it", "%v", err)
 	return nil
 }

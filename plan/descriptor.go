@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,12 +22,16 @@ const mostDescriptor = 1 << 20
 // Descriptor tells what an export left at a destination. It is written last: an export is there if its descriptor is.
 type Descriptor struct {
 	Format    int                 `json:"format"`
-	Instance  string              `json:"instance"`
+	Instance  string              `json:"instance,omitempty"`
+	Image     string              `json:"image,omitempty"` // what was exported, if it was no instance
 	Name      string              `json:"name"`
 	Run       string              `json:"run"`
 	Created   time.Time           `json:"created"`
 	Artifacts []DescribedArtifact `json:"artifacts"`
 }
+
+// Source is the id of what was exported.
+func (d Descriptor) Source() string { return cmp.Or(d.Image, d.Instance) }
 
 // DescribedArtifact is one disk image beside its descriptor.
 type DescribedArtifact struct {
@@ -66,7 +71,7 @@ func Present(ctx context.Context, s backend.Storage, prefix string, e *Export) (
 	case backend.NotFound, backend.Invalid:
 		return Descriptor{}, false, nil
 	}
-	if err != nil || d.Instance != e.Request.Instance {
+	if err != nil || d.Source() != e.Request.Source() {
 		return d, false, err
 	}
 	formats := map[string]bool{}

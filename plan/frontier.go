@@ -23,7 +23,11 @@ const (
 func NewFrontier(p *Plan, finished func(Step) bool) *Frontier {
 	f := &Frontier{steps: p.Steps, state: map[string]stepState{}}
 	for _, s := range p.Steps {
-		if s.Current != "" || finished != nil && finished(s) {
+		switch {
+		case s.Blocked != "": // and so are those that need it
+			f.state[s.ID] = ruledOut
+			continue
+		case s.Current != "", finished != nil && finished(s):
 			f.state[s.ID] = done
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
@@ -36,6 +37,9 @@ type Finding struct {
 	Step string `json:"step"`
 	Text string `json:"text"`           // what is the case
 	Help string `json:"help,omitempty"` // what to do about it
+	// Stops says that a guard of the manifest does not hold, so that nothing of the plan may be done. Otherwise only the
+	// step is blocked, and those that need it.
+	Stops bool `json:"stops,omitempty"`
 }
 
 // Step is one unit of work. Exactly one of the pointers is set. Nothing flows between steps but order: what one leaves
@@ -44,16 +48,19 @@ type Step struct {
 	ID       string    `json:"id"`                // address: `export.web["web-01"]`, `transfer.logs`
 	Needs    []string  `json:"needs,omitempty"`   // addresses that must end well before
 	Current  string    `json:"current,omitempty"` // set if there is nothing to do: why
+	Blocked  string    `json:"blocked,omitempty"` // set if it cannot be done: why
 	Export   *Export   `json:"export,omitempty"`
 	Transfer *Transfer `json:"transfer,omitempty"`
 }
 
-// Export makes disk images of one instance and brings them to their destinations.
+// Export makes disk images of one instance, or of an image that exists, and brings them to their destinations.
 type Export struct {
 	Backend     string                `json:"backend"`
 	Request     backend.ExportRequest `json:"request"`
 	To          []backend.Location    `json:"to,omitempty"` // prefixes; none leaves the images at staging
 	KeepStaging bool                  `json:"keep_staging,omitempty"`
+	Stop        string                `json:"stop,omitempty"` // "soft" or "hard" if the instance is to be stopped meanwhile
+	StopTimeout time.Duration         `json:"stop_timeout_ns,omitempty"`
 	Timeout     time.Duration         `json:"timeout_ns,omitempty"`
 	Found       Instance              `json:"found"`
 	Replaces    []backend.Location    `json:"replaces,omitempty"` // objects that are there and will be replaced
@@ -118,7 +125,7 @@ func (t *Transfer) Selection() transfer.Selection {
 // finished is not run again by the next one if the digest is the same.
 func (s Step) Digest() string {
 	spec := s
-	spec.Current = ""
+	spec.Current, spec.Blocked = "", ""
 	if s.Export != nil {
 		e := *s.Export
 		e.Found, e.Replaces = Instance{}, nil
@@ -137,10 +144,15 @@ func (s Step) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Stopped reports whether nothing of the plan may be done.
+func (p *Plan) Stopped() bool {
+	return slices.ContainsFunc(p.Blocked, func(f Finding) bool { return f.Stops })
+}
+
 // Work returns how many steps have something to do and how many bytes they are known to move.
 func (p *Plan) Work() (steps int, bytes int64) {
 	for _, s := range p.Steps {
-		if s.Current != "" {
+		if s.Current != "" || s.Blocked != "" {
 			continue
 		}
 		steps++
@@ -154,7 +166,7 @@ func (p *Plan) Work() (steps int, bytes int64) {
 // Grows reports whether there are bytes to move that the plan does not count: images, and what earlier steps leave.
 func (p *Plan) Grows() bool {
 	for _, s := range p.Steps {
-		if s.Current == "" && (s.Export != nil || s.Transfer != nil && s.Transfer.Found.Unknown) {
+		if s.Current == "" && s.Blocked == "" && (s.Export != nil || s.Transfer != nil && s.Transfer.Found.Unknown) {
 			return true
 		}
 	}

@@ -65,6 +65,11 @@ func (r *renderer) step(s Step) {
 		r.line("")
 		return
 	}
+	if s.Blocked != "" {
+		r.line("  %s %s  %s", r.paint(red, "x"), s.ID, r.paint(red, "blocked"))
+		r.line("")
+		return
+	}
 	switch {
 	case s.Export != nil:
 		r.export(s)
@@ -93,10 +98,13 @@ func (r *renderer) export(s Step) {
 		about = append(about, "boot disk "+e.Found.BootGB+" GB")
 	}
 	r.line("  %s %s  %s", r.paint(green, "+"), s.ID, strings.Join(about, ", "))
-	r.detail("instance", "%s", e.Request.Instance)
-	r.detail("image", "create one custom image, export %s, remove the image", strings.Join(e.Request.Formats, ", "))
-	if e.Found.State == "RUNNING" {
-		r.detail("pauses", "the instance, for some minutes while its image is made")
+	if e.Request.Image != "" {
+		r.detail("image", "%s", e.Request.Image)
+		r.detail("export", "%s; the image stays as it is", strings.Join(e.Request.Formats, ", "))
+	} else {
+		r.detail("instance", "%s", e.Request.Instance)
+		r.detail("image", "create one custom image, export %s, remove the image", strings.Join(e.Request.Formats, ", "))
+		r.power(e)
 	}
 	after := "removed afterwards"
 	if e.KeepStaging {
@@ -108,6 +116,17 @@ func (r *renderer) export(s Step) {
 	}
 	for _, old := range e.Replaces {
 		r.detail(r.paint(yellow, "replaces")+" ", "%s", old)
+	}
+}
+
+// power says what the export does to the instance.
+func (r *renderer) power(e *Export) {
+	switch {
+	case e.Found.State != "RUNNING":
+	case e.Stop != "":
+		r.detail(r.paint(yellow, "stops")+"   ", "the instance (%s, within %s) until its image is made, then starts it again", e.Stop, e.StopTimeout)
+	default:
+		r.detail("pauses", "the instance, for some minutes while its image is made")
 	}
 }
 
@@ -175,11 +194,23 @@ func (r *renderer) summary(p *Plan) {
 	case bytes > 0:
 		text += fmt.Sprintf(" (%s to transfer)", human.Bytes(bytes))
 	}
-	if current := len(p.Steps) - steps; current > 0 {
+	current, blocked := 0, 0
+	for _, s := range p.Steps {
+		switch {
+		case s.Current != "":
+			current++
+		case s.Blocked != "":
+			blocked++
+		}
+	}
+	if current > 0 {
 		text += fmt.Sprintf(", %d up to date", current)
 	}
-	if len(p.Blocked) > 0 {
-		text += fmt.Sprintf(", %s", r.paint(red, fmt.Sprintf("%d blocked", len(p.Blocked))))
+	if blocked > 0 {
+		text += ", " + r.paint(red, fmt.Sprintf("%d blocked", blocked))
+	}
+	if p.Stopped() {
+		text += ", " + r.paint(red, "and nothing will be done: the plan is blocked")
 	}
 	r.line("%s.", text)
 }

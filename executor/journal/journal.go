@@ -56,7 +56,17 @@ type Export struct {
 	Kept     bool                  `json:"kept,omitempty"`    // staged objects are to stay
 	Arrived  bool                  `json:"arrived,omitempty"` // every image is at every destination
 	Released bool                  `json:"released,omitempty"`
+	Power    Power                 `json:"power,omitzero"`
 }
+
+// Power is what an export did to the power of its instance.
+type Power struct {
+	Stopping bool `json:"stopping,omitempty"` // it was running, and a stop is about to be asked for or was
+	Restored bool `json:"restored,omitempty"` // it was started again
+}
+
+// Owed reports whether the instance has to be started again.
+func (p Power) Owed() bool { return p.Stopping && !p.Restored }
 
 // Note is a change of the checkpoint of one item, see transfer.Note.
 type Note struct {

@@ -121,11 +121,11 @@ func (j *Journal) State() State {
 	return s
 }
 
-// Litter returns what the run has begun and neither finished nor released: exports by address, and destinations with an
-// open upload, sorted.
+// Litter returns what the run has begun and neither finished nor released, stopped instances included: exports by address,
+// and destinations with an open upload, sorted.
 func (s State) Litter() (exports []Export, uploads []backend.Location) {
 	for _, id := range slices.Sorted(maps.Keys(s.Export)) {
-		if e := s.Export[id]; !e.Released {
+		if e := s.Export[id]; !e.Released || e.Power.Owed() {
 			exports = append(exports, e)
 		}
 	}
