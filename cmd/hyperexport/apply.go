@@ -84,6 +84,7 @@ func (c *applyCmd) decide(a *app, s *session, p *plan.Plan) (done bool, err erro
 	}
 	steps, _ := p.Work()
 	switch {
+	case !p.Stopped() && steps > 0: // what is blocked is left out
 	case len(p.Blocked) > 0 && a.json:
 		return true, errors.Join(a.writeJSON(blocked{executor.Blocked, exitBlocked, p}), &codeError{code: exitBlocked})
 	case len(p.Blocked) > 0:
