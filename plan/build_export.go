@@ -287,7 +287,8 @@ func (b *builder) exportStep(ctx context.Context, e manifests.Export, id, name s
 }
 
 func describe(r backend.Resource) Instance {
-	i := Instance{Name: r.Name, State: r.State, Scope: r.ScopePath, Shape: r.Attributes["shape"], BootGB: r.Attributes["boot_gb"]}
+	i := Instance{Name: r.Name, State: r.State, Scope: r.ScopePath, Shape: r.Attributes["shape"], BootGB: r.Attributes["boot_gb"],
+		Unseen: r.Attributes["unseen"]}
 	if volumes := r.Attributes["data_volumes"]; volumes != "" {
 		i.Volumes = strings.Split(volumes, ",")
 	}
@@ -360,6 +361,9 @@ func (b *builder) preflight(ctx context.Context, s *Step) error {
 		} else {
 			b.blockStep(s, "bring the instance into state RUNNING or STOPPED", "the instance is %s and cannot be exported", state)
 		}
+	}
+	if what := s.Export.Found.Unseen; what != "" {
+		b.warn(s.ID, "allow the user to inspect them, to see in the plan what will NOT be in the image", "its %s may not be seen", what)
 	}
 	if v := s.Export.Found.Volumes; len(v) > 0 {
 		b.warn(s.ID, "back up data volumes separately", "%s will NOT be in the image, only the boot disk is: %s", human.Plural(int64(len(v)), "data volume"), strings.Join(v, ", "))

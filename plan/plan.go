@@ -82,6 +82,7 @@ type Instance struct {
 	Shape   string   `json:"shape,omitempty"`
 	BootGB  string   `json:"boot_gb,omitempty"`
 	Volumes []string `json:"data_volumes,omitempty"` // attached, and not in the image
+	Unseen  string   `json:"unseen,omitempty"`       // what of it may not be seen: "data volumes"
 }
 
 // Transfer moves one object or everything under a prefix.

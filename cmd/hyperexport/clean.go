@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hyperexport/hyperexport/executor"
 	"github.com/hyperexport/hyperexport/executor/journal"
@@ -11,8 +12,9 @@ import (
 type cleanCmd struct {
 	manifestFlags
 	stateFlags
-	Remove bool   `help:"Remove what was found, instead of only showing it. The interrupted run can then not be continued."`
-	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
+	Remove bool          `help:"Remove what was found, instead of only showing it. The interrupted run can then not be continued."`
+	Output string        `short:"o" enum:"text,json" default:"text" help:"text or json."`
+	Poll   time.Duration `default:"1s" hidden:"" env:"HYPEREXPORT_POLL" help:"First pause between two looks at an instance."`
 }
 
 func (c *cleanCmd) Help() string {
@@ -45,7 +47,7 @@ func (c *cleanCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	cleaner := &executor.Cleaner{Backends: s.backends, Retry: s.policy()}
+	cleaner := &executor.Cleaner{Backends: s.backends, Retry: s.policy(), Poll: executor.Poll{First: c.Poll}}
 	found, err := c.cleanStrays(a, s, cleaner)
 	failures := []error{err}
 	for _, run := range runs {

@@ -28,6 +28,12 @@ import (
 	"github.com/hyperexport/hyperexport/plugins/oci/ocisim"
 )
 
+// checker fails a test, or a script.
+type checker interface {
+	Check(err error)
+	Fatalf(format string, args ...any)
+}
+
 // simulator is a region of OCI that lives as long as a script.
 type simulator struct {
 	*ocisim.Server
@@ -106,7 +112,7 @@ func smallSeed() *ocisim.Seed {
 	return seed
 }
 
-func (s *simulator) writeConfig(ts *testscript.TestScript, dir string) string {
+func (s *simulator) writeConfig(ts checker, dir string) string {
 	ts.Check(os.MkdirAll(dir, 0o700))
 	key := filepath.Join(dir, "key.pem")
 	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(s.key)}
@@ -290,14 +296,14 @@ func (s *simulator) provider() common.ConfigurationProvider {
 	return common.NewRawConfigurationProvider(s.Tenancy(), s.User(), s.Region(), fingerprint(s.key), string(block), nil)
 }
 
-func (s *simulator) storage(ts *testscript.TestScript) objectstorage.ObjectStorageClient {
+func (s *simulator) storage(ts checker) objectstorage.ObjectStorageClient {
 	c, err := objectstorage.NewObjectStorageClientWithConfigurationProvider(s.provider())
 	ts.Check(err)
 	c.Host = s.server.URL
 	return c
 }
 
-func (s *simulator) objects(ts *testscript.TestScript, bucket, prefix string) []string {
+func (s *simulator) objects(ts checker, bucket, prefix string) []string {
 	namespace := s.Namespace()
 	resp, err := s.storage(ts).ListObjects(context.Background(), objectstorage.ListObjectsRequest{NamespaceName: &namespace, BucketName: &bucket, Prefix: &prefix})
 	ts.Check(err)
@@ -312,7 +318,7 @@ func (s *simulator) objects(ts *testscript.TestScript, bucket, prefix string) []
 var tokenFolder = regexp.MustCompile(`(^|/)(hx-)?[0-9a-f]{24}/`)
 
 // left lists what exports and transfers make on their way and must remove.
-func (s *simulator) left(ts *testscript.TestScript) []string {
+func (s *simulator) left(ts checker) []string {
 	ctx, namespace, tenancy := context.Background(), s.Namespace(), s.Tenancy()
 	left := s.images(ts)
 	buckets, seen := s.storage(ts), map[string]bool{}
@@ -346,7 +352,7 @@ func (s *simulator) left(ts *testscript.TestScript) []string {
 	return left
 }
 
-func (s *simulator) compartments(ts *testscript.TestScript) []string {
+func (s *simulator) compartments(ts checker) []string {
 	c, err := identity.NewIdentityClientWithConfigurationProvider(s.provider())
 	ts.Check(err)
 	c.Host = s.server.URL
@@ -361,7 +367,7 @@ func (s *simulator) compartments(ts *testscript.TestScript) []string {
 }
 
 // images lists the custom images of the tenancy: those that name the compartment they are in.
-func (s *simulator) images(ts *testscript.TestScript) []string {
+func (s *simulator) images(ts checker) []string {
 	c, err := core.NewComputeClientWithConfigurationProvider(s.provider())
 	ts.Check(err)
 	c.Host = s.server.URL

@@ -3,6 +3,7 @@ package oci
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
@@ -74,7 +75,10 @@ func (c compute) deleteImage(ctx context.Context, op, id string) error {
 			resp, err := c.p.machines.DeleteImage(quick(ctx), core.DeleteImageRequest{ImageId: &id, RequestMetadata: c.p.once})
 			if err != nil {
 				e := failure(ctx, op, id, resp, err)
-				if e.Kind != backend.Busy && e.Kind != backend.NotFound {
+				if e.Kind == backend.NotFound {
+					return c.notDeleted(ctx, op, id, e)
+				}
+				if e.Kind != backend.Busy {
 					return e
 				}
 			}
@@ -86,6 +90,20 @@ func (c compute) deleteImage(ctx context.Context, op, id string) error {
 			return failure(ctx, op, id, nil, err)
 		}
 	}
+}
+
+// notDeleted tells an image that is gone from one that may not be deleted: the service says the same of both.
+func (c compute) notDeleted(ctx context.Context, op, id string, answer *backend.Error) error {
+	state, err := c.imageState(ctx, op, id)
+	switch {
+	case errors.Is(err, backend.NotFound), err == nil && state == core.ImageLifecycleStateDeleted:
+		return nil
+	case err != nil:
+		return err
+	}
+	answer.Kind = backend.Forbidden
+	answer.Err = fmt.Errorf("the image is there and may not be deleted: the permission INSTANCE_IMAGE_DELETE is missing: %w", answer.Err)
+	return answer
 }
 
 // deleteStaged deletes what the job has staged. Its prefix carries the token, so nothing else is there.

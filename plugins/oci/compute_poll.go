@@ -48,7 +48,7 @@ func (c compute) PollExport(ctx context.Context, id string) (backend.Job, error)
 		return backend.Job{}, c.reasons(ctx, op, j, work.failed)
 	}
 	return backend.Job{}, &backend.Error{Op: op, Key: j.Image, Kind: backend.Changed,
-		Err: errors.New("the image is gone: somebody deleted it, or its creation failed without a trace")}
+		Err: errors.New("the image is gone: somebody deleted it, its creation failed without a trace, or it may not be read any more")}
 }
 
 func (c compute) imageState(ctx context.Context, op, id string) (core.ImageLifecycleStateEnum, error) {

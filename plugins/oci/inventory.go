@@ -32,7 +32,7 @@ const detailed = 50
 
 // Resources yields instances, or custom images if q.Type says so. Instances that are TERMINATED are left out unless q.State or q.ID asks for them. The attributes
 // are "shape", "image", "availability_domain", "data_volumes" (names with commas between them; absent if there are none)
-// and "boot_gb"; of more than 50 instances, volumes go by the names of their attachments and some lack boot_gb.
+// and "boot_gb"; "unseen" has "data volumes" if those may not be listed; of more than 50 instances, volumes go by the names of their attachments and some lack boot_gb.
 func (v inventory) Resources(ctx context.Context, q backend.Query) iter.Seq2[backend.Resource, error] {
 	const op = "list instances"
 	return func(yield func(backend.Resource, error) bool) {
@@ -240,6 +240,12 @@ func (v inventory) attach(ctx context.Context, op, compartment string, instance 
 		return resp.Items, resp.OpcNextPage, nil
 	}
 	for a, err := range pages(op, compartment, fetch) {
+		if kind := backend.KindOf(err); kind == backend.NotFound || kind == backend.Forbidden {
+			for i := range all {
+				all[i].resource.Attributes["unseen"] = "data volumes"
+			}
+			return nil
+		}
 		if err != nil {
 			return err
 		}

@@ -245,10 +245,23 @@ func (b *bucket) Delete(ctx context.Context, obj backend.Object) error {
 		NamespaceName: &b.namespace, BucketName: &b.name, ObjectName: &obj.Key, IfMatch: optional(obj.Version), RequestMetadata: b.p.once,
 	})
 	if err != nil {
-		return b.fail(ctx, "delete", obj.Key, resp, err)
+		return b.notDeleted(ctx, obj, b.fail(ctx, "delete", obj.Key, resp, err))
 	}
 	b.works()
 	return nil
+}
+
+// notDeleted tells an object that is gone from one that may not be deleted: the service says the same of both.
+func (b *bucket) notDeleted(ctx context.Context, obj backend.Object, answer *backend.Error) error {
+	if answer.Kind != backend.NotFound || obj.Generation != "" {
+		return answer
+	}
+	if _, err := b.Stat(ctx, obj.Key); err != nil {
+		return answer
+	}
+	answer.Kind = backend.Forbidden
+	answer.Err = fmt.Errorf("the object is there and may not be deleted: the permission OBJECT_DELETE is missing: %w", answer.Err)
+	return answer
 }
 
 // bucketAsks is how often a bucket that has never answered must be said to be missing.
