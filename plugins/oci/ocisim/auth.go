@@ -169,21 +169,26 @@ func (sig *signature) verify(r *http.Request, key *rsa.PublicKey, now time.Time,
 			return "", err
 		}
 	}
-	text, err := sig.signingString(r)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256([]byte(text))
-	if err := rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], sig.bytes); err != nil {
-		return "", fmt.Errorf("signature does not match")
-	}
-	if err := sig.checkDate(r, now); err != nil {
+	if err := sig.matches(r, key, now); err != nil {
 		return "", err
 	}
 	if slices.Contains(sig.headers, "x-content-sha256") {
 		hashed = r.Header.Get("x-content-sha256")
 	}
 	return hashed, nil
+}
+
+// matches checks the signature itself, and the date that is signed.
+func (sig *signature) matches(r *http.Request, key *rsa.PublicKey, now time.Time) error {
+	text, err := sig.signingString(r)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256([]byte(text))
+	if err := rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], sig.bytes); err != nil {
+		return fmt.Errorf("signature does not match")
+	}
+	return sig.checkDate(r, now)
 }
 
 func (sig *signature) checkDate(r *http.Request, now time.Time) error {
@@ -210,16 +215,19 @@ func (c *call) authenticate() error {
 	if err != nil {
 		return errNotAuthenticated(err.Error())
 	}
-	key := c.s.auth.get(sig.keyID)
-	if key == nil {
-		return errNotAuthenticated("unknown keyId")
+	key, who, err := c.s.signer(sig.keyID)
+	if err != nil {
+		return err
 	}
 	hasBody := c.r.Method == http.MethodPost || c.r.Method == http.MethodPut || c.r.Method == http.MethodPatch
 	hashed, err := sig.verify(c.r, key, c.s.clock.Now(), hasBody && !c.op.data)
 	if err != nil {
 		return errNotAuthenticated(err.Error())
 	}
-	c.user = sig.keyID
+	c.user, c.who = sig.keyID, who
+	if err := c.delegate(sig); err != nil {
+		return err
+	}
 	if c.op.data {
 		c.signedSHA256 = hashed
 		return nil
@@ -235,12 +243,18 @@ func (c *call) readBody(hashed string) error {
 	if len(body) > maxJSON {
 		return fail(413, "RequestEntityTooLarge", "The request body exceeds %d bytes.", maxJSON)
 	}
-	if hashed != "" {
-		sum := sha256.Sum256(body)
-		if base64.StdEncoding.EncodeToString(sum[:]) != hashed {
-			return errNotAuthenticated("x-content-sha256 does not match the body")
-		}
-	}
 	c.body = body
+	if hashed != "" {
+		return c.checkHash(hashed)
+	}
+	return nil
+}
+
+// checkHash compares the body with the hash of it that was signed.
+func (c *call) checkHash(hashed string) error {
+	sum := sha256.Sum256(c.body)
+	if base64.StdEncoding.EncodeToString(sum[:]) != hashed {
+		return errNotAuthenticated("x-content-sha256 does not match the body")
+	}
 	return nil
 }

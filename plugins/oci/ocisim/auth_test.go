@@ -209,7 +209,7 @@ func TestSignatures(t *testing.T) {
 		{"upper case names", signed{method: "GET", path: "/n", headers: "Date (request-target) Host"}, 200, ""},
 		{"body", signed{method: "PUT", path: meta, body: "{}"}, 200, ""},
 		{"four minutes late", signed{method: "GET", path: "/n", date: now.Add(-4 * time.Minute)}, 200, ""},
-		{"an obo token", signed{method: "GET", path: "/n", headers: "date (request-target) host opc-obo-token"}, 200, ""},
+		{"an obo token", signed{method: "GET", path: "/n", headers: "date (request-target) host opc-obo-token"}, 401, "only an instance may act for a user"},
 
 		{"no header", signed{method: "GET", path: "/n", after: func(r *http.Request) { r.Header.Del("Authorization") }}, 401, "no signature"},
 		{"basic", signed{method: "GET", path: "/n", after: set("Authorization", "Basic dTpw")}, 401, "no signature"},

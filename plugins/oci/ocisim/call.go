@@ -21,6 +21,7 @@ type call struct {
 	vars map[string]string
 	body []byte // the verified body; nil for object data
 	user string // keyId of the signature
+	who  principal
 
 	signedSHA256 string // what the client signed as the hash of object data, if it did
 	requestID    string

@@ -134,6 +134,9 @@ func createImage(c *call) error {
 	if in.State != stateRunning && in.State != stateStopped {
 		return errIncorrectState(&in.resource, "create an image of it")
 	}
+	for namespace := range body.DefinedTags { // the tenancy has none
+		return fail(400, "InvalidParameter", "TagNamespace %s does not exist", namespace)
+	}
 	im := c.s.newImage(in, body.CompartmentID, body.DisplayName)
 	im.FreeformTags, im.DefinedTags = body.FreeformTags, body.DefinedTags
 	d := c.s.timings.CreateImage

@@ -136,6 +136,9 @@ func (c *call) run() error {
 		if err := c.authenticate(); err != nil {
 			return err
 		}
+		if err := c.authorize(); err != nil {
+			return err
+		}
 	}
 	if c.op.unlocked {
 		return c.op.fn(c)

@@ -15,6 +15,7 @@ type Seed struct {
 	Compartments []SeedCompartment `json:"compartments"`
 	Buckets      []SeedBucket      `json:"buckets"`
 	Instances    []SeedInstance    `json:"instances"`
+	Rules        []Rule            `json:"rules"` // what principals may do; without rules, everything
 }
 
 // SeedCompartment is one compartment. Its parents need no entries of their own.
@@ -114,7 +115,7 @@ func seedError(err error) error {
 	case errors.As(err, &kind):
 		return fmt.Errorf("%s: have a %s, want a %s (byte %d)", kind.Field, kind.Value, kind.Type, kind.Offset)
 	case strings.Contains(err.Error(), "unknown field"):
-		return fmt.Errorf("%w; known keys are compartments, buckets, instances and the keys of their entries", err)
+		return fmt.Errorf("%w; known keys are compartments, buckets, instances, rules and the keys of their entries", err)
 	}
 	return err
 }
@@ -141,6 +142,11 @@ func (s *Seed) check() error {
 			return fmt.Errorf("buckets[%d] %q: compartment %q is not in the seed; add it to compartments", i, b.Name, b.Compartment)
 		}
 		buckets[b.Name] = true
+	}
+	for i, r := range s.Rules {
+		if err := r.check(paths); err != nil {
+			return fmt.Errorf("rules[%d]: %w", i, err)
+		}
 	}
 	return s.checkInstances(paths)
 }

@@ -15,6 +15,7 @@ func (s *Server) applySeed(seed *Seed) error {
 	if err := seed.check(); err != nil {
 		return err
 	}
+	s.state.Rules = seed.Rules
 	s.state.Compute = computeState{
 		Instances: map[string]*instance{}, Images: map[string]*image{}, Volumes: map[string]*volume{},
 		WorkRequests: map[string]*workRequest{}, Tokens: map[string]*usedToken{}, Tasks: map[int]*task{},

@@ -28,7 +28,11 @@ type Server struct {
 	log     *RequestLog
 	faults  *FaultPlan
 	auth    *keyring
+	rules   *Rules
+	tokens  *issuer
 	store   *store
+
+	authority *authority
 
 	ctx    context.Context // ends at Close
 	cancel context.CancelFunc
@@ -90,15 +94,18 @@ func New(o Options) (*Server, error) {
 		timings: o.Timings.withDefaults(),
 		log:     &RequestLog{counts: map[string]int{}},
 		auth:    newKeyring(),
+		rules:   &Rules{},
+		tokens:  &issuer{life: defaultTokenLife},
 		timers:  map[int]func() bool{},
 	}
 	if s.clock == nil {
 		s.clock = wallClock{}
 	}
-	s.faults = &FaultPlan{}
+	s.faults, s.authority = &FaultPlan{}, &authority{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	operations := append(objectStorageOperations(), computeOperations()...)
-	s.routes = newRouter(append(operations, identityOperations()...))
+	operations = append(append(operations, identityOperations()...), metadataOperations()...)
+	s.routes = newRouter(append(operations, federationOperations()...))
 	if err := s.open(o); err != nil {
 		s.cancel()
 		return nil, fmt.Errorf("start simulator in %s: %w", o.Dir, err)
@@ -126,6 +133,9 @@ func (s *Server) open(o Options) error {
 		if err := s.applySeed(o.Seed); err != nil {
 			return fmt.Errorf("apply seed: %w", err)
 		}
+	}
+	for _, rule := range s.state.Rules {
+		s.rules.Add(rule)
 	}
 	s.resumeCopies()
 	s.resumeCompute()

@@ -19,6 +19,7 @@ type state struct {
 	Region        string
 	Namespace     string
 	Keys          map[string]string // keyId to the PEM of a public key
+	Rules         []Rule            `json:",omitempty"` // of the seed
 	ObjectStorage objectStorageState
 	Compute       computeState
 	Identity      identityState
