@@ -14,50 +14,17 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/common"
 )
 
-// account is who signs. It holds the one parsed key, which the SDK's own providers would parse again for every request.
+// account is who signs, and where.
 type account struct {
-	tenancy, user, fingerprint, region string
-
-	tokenFile string // session token; read for every request, because it is renewed under us
-	key       *rsa.PrivateKey
-}
-
-var _ common.ConfigurationProvider = (*account)(nil)
-
-// PrivateRSAKey returns the key that signs.
-func (a *account) PrivateRSAKey() (*rsa.PrivateKey, error) { return a.key, nil }
-
-// KeyID names the key to the service: tenancy, user and fingerprint, or the session token.
-func (a *account) KeyID() (string, error) {
-	if a.tokenFile == "" {
-		return a.tenancy + "/" + a.user + "/" + a.fingerprint, nil
-	}
-	token, err := os.ReadFile(a.tokenFile)
-	if err != nil {
-		return "", fmt.Errorf("read the session token: %w; `oci session authenticate` makes one", err)
-	}
-	text := strings.TrimSpace(string(token))
-	if text == "" || strings.ContainsAny(text, "\"\r\n") {
-		return "", fmt.Errorf("the session token file %s does not hold one token; `oci session authenticate` makes one", a.tokenFile)
-	}
-	return "ST$" + text, nil
-}
-
-// TenancyOCID is where the user belongs.
-func (a *account) TenancyOCID() (string, error) { return a.tenancy, nil }
-
-// UserOCID is empty for a session.
-func (a *account) UserOCID() (string, error) { return a.user, nil }
-
-// KeyFingerprint is the MD5 of the public key.
-func (a *account) KeyFingerprint() (string, error) { return a.fingerprint, nil }
-
-// Region is the full name of the region.
-func (a *account) Region() (string, error) { return a.region, nil }
-
-// AuthType keeps the SDK from looking for other credentials.
-func (a *account) AuthType() (common.AuthConfig, error) {
-	return common.AuthConfig{AuthType: common.UserPrincipal}, nil
+	method    string // one of the Auth constants
+	profile   string // name and file of the profile; "" if none was read
+	delegates bool   // an instance acts for a user
+	tenancy   string // "" for a principal, whose token tells it
+	user      string // "" for a session or a principal
+	region    string // full name
+	domain    string // of the realm; "" is the one that the SDK knows
+	source    source
+	close     func() // may be nil
 }
 
 // readKey reads an RSA key in PEM. Errors name the file and never show what is in it.
@@ -69,16 +36,21 @@ func readKey(path, passphrase string) (*rsa.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the private key: %w", err)
 	}
+	return parseKey("key file "+path, data, passphrase)
+}
+
+// parseKey reads an RSA key in PEM. Errors name where it is from and never show it.
+func parseKey(from string, data []byte, passphrase string) (*rsa.PrivateKey, error) {
 	block, _ := pem.Decode(data)
 	if block == nil {
-		return nil, fmt.Errorf("key file %s is not PEM: it should begin with -----BEGIN PRIVATE KEY-----", path)
+		return nil, fmt.Errorf("%s is not PEM: it should begin with -----BEGIN PRIVATE KEY-----", from)
 	}
 	if block.Type == "OPENSSH PRIVATE KEY" || !strings.HasSuffix(block.Type, "PRIVATE KEY") {
-		return nil, fmt.Errorf("key file %s is of type %q, not an RSA private key in PEM; `oci setup keys` makes one", path, block.Type)
+		return nil, fmt.Errorf("%s is of type %q, not an RSA private key in PEM; `oci setup keys` makes one", from, clip(block.Type))
 	}
 	encrypted := block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED")
 	if encrypted && passphrase == "" {
-		return nil, fmt.Errorf("key file %s is encrypted: give its passphrase (pass_phrase in the profile)", path)
+		return nil, fmt.Errorf("%s is encrypted: give its passphrase (pass_phrase in the profile)", from)
 	}
 	var password []byte
 	if encrypted {
@@ -89,9 +61,9 @@ func readKey(path, passphrase string) (*rsa.PrivateKey, error) {
 	case err == nil && key != nil:
 		return key, nil
 	case encrypted:
-		return nil, fmt.Errorf("key file %s cannot be decrypted with the passphrase that was given", path)
+		return nil, fmt.Errorf("%s cannot be decrypted with the passphrase that was given", from)
 	}
-	return nil, fmt.Errorf("key file %s does not hold an RSA private key", path)
+	return nil, fmt.Errorf("%s does not hold an RSA private key", from)
 }
 
 // fingerprintOf is the MD5 of the public key in DER, in pairs of digits, as OCI shows it.

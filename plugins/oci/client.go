@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
@@ -19,26 +21,34 @@ import (
 )
 
 // connect makes the SDK clients. All of them go through adopt.
-func (p *Provider) connect(endpoint string) (err error) {
-	if p.objects, err = objectstorage.NewObjectStorageClientWithConfigurationProvider(p.account); err != nil {
+func (p *Provider) connect(endpoint string, realm Realm) (err error) {
+	region := provider{p.account.region}
+	if p.objects, err = objectstorage.NewObjectStorageClientWithConfigurationProvider(region); err != nil {
 		return err
 	}
-	if p.machines, err = core.NewComputeClientWithConfigurationProvider(p.account); err != nil {
+	if p.machines, err = core.NewComputeClientWithConfigurationProvider(region); err != nil {
 		return err
 	}
-	if p.volumes, err = core.NewBlockstorageClientWithConfigurationProvider(p.account); err != nil {
+	if p.volumes, err = core.NewBlockstorageClientWithConfigurationProvider(region); err != nil {
 		return err
 	}
-	if p.work, err = workrequests.NewWorkRequestClientWithConfigurationProvider(p.account); err != nil {
+	if p.work, err = workrequests.NewWorkRequestClientWithConfigurationProvider(region); err != nil {
 		return err
 	}
-	if p.identity, err = identity.NewIdentityClientWithConfigurationProvider(p.account); err != nil {
+	if p.identity, err = identity.NewIdentityClientWithConfigurationProvider(region); err != nil {
 		return err
 	}
-	if p.limits, err = limits.NewLimitsClientWithConfigurationProvider(p.account); err != nil {
+	if p.limits, err = limits.NewLimitsClientWithConfigurationProvider(region); err != nil {
 		return err
+	}
+	if realm.Dedicated {
+		p.objects.Configuration.RealmSpecificServiceEndpointTemplateEnabled = &realm.Dedicated
+		p.objects.SetRegion(p.account.region)
 	}
 	for _, c := range []*common.BaseClient{&p.objects.BaseClient, &p.machines.BaseClient, &p.volumes.BaseClient, &p.work.BaseClient, &p.identity.BaseClient, &p.limits.BaseClient} {
+		if realm.DualStack {
+			c.EnableDualStackEndpoints(true)
+		}
 		p.adopt(c, endpoint)
 	}
 	p.objects.Interceptor = plainPath
@@ -52,7 +62,9 @@ func (p *Provider) adopt(c *common.BaseClient, endpoint string) {
 	c.Configuration.RetryPolicy = p.once.RetryPolicy
 	c.Configuration.CircuitBreaker = nil
 	c.HTTPClient = p.web
+	c.Signer = signer{p.account.source, hashesBody}
 	c.UserAgent += " hyperexport"
+	c.Host = p.account.inRealm(c.Host)
 	if endpoint != "" {
 		c.Host = endpoint
 	}
@@ -97,6 +109,9 @@ const (
 // web sends the requests of all clients.
 type web struct {
 	quick, patient *httpclient.Client
+
+	source source                 // of the credentials that the requests are signed with
+	worked atomic.Pointer[string] // keyID that the service has accepted last
 }
 
 func newWeb(connections int) *web {
@@ -138,9 +153,51 @@ func (w *web) Do(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if resp.StatusCode == http.StatusUnauthorized {
+		return nil, w.refused(r, resp)
+	}
+	w.accepted(keyIDOf(r))
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		_ = resp.Body.Close() // of an answer that is thrown away
 		return nil, &url.Error{Op: r.Method, URL: r.URL.Redacted(), Err: fmt.Errorf("%w (%s)", errRedirected, resp.Status)}
 	}
 	return resp, nil
+}
+
+func (w *web) accepted(keyID string) {
+	if last := w.worked.Load(); last == nil || *last != keyID {
+		w.worked.Store(&keyID)
+	}
+}
+
+// refusal is a 401. Where there is another credential meanwhile, it is not for long.
+type refusal struct {
+	answer  *serviceError
+	request string // the service's id of the request
+	renewed bool
+}
+
+func (e *refusal) Error() string { return e.answer.Error() }
+
+// refused makes the error of a request that the service does not take for ours, and lets the source look for another
+// credential: a token ends in the middle of a transfer, and its file is replaced.
+func (w *web) refused(r *http.Request, resp *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, mostAnswer)) // without it there is the status
+	_ = resp.Body.Close()
+	e := &refusal{answer: serviceErrorOf(resp.StatusCode, body), request: resp.Header.Get("opc-request-id")}
+	keyID, last := keyIDOf(r), w.worked.Load()
+	now := time.Now()
+	if e.answer.Advice = httpclient.ClockSkew(resp.Header, now, 5*time.Minute); e.answer.Advice != "" {
+		return e
+	}
+	renewed, err := w.source.renew(r.Context(), keyID, last != nil && *last == keyID)
+	switch {
+	case err != nil:
+		return err
+	case renewed:
+		e.renewed, e.answer.Advice = true, "there is a new token now"
+	default:
+		e.answer.Advice = w.source.advice(now)
+	}
+	return e
 }

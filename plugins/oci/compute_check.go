@@ -229,9 +229,13 @@ func clockConcerns(answer *http.Response, now time.Time) []backend.Concern {
 
 // room compares the number of images that the exports make with what the tenancy's limit leaves.
 func (k *exportCheck) room(ctx context.Context, op string) ([]backend.Concern, error) {
+	tenancy, err := k.p.tenancy(ctx, op)
+	if err != nil {
+		return nil, err
+	}
 	service, limit := "compute", imagesLimit
 	resp, err := k.p.limits.GetResourceAvailability(quick(ctx), limits.GetResourceAvailabilityRequest{
-		ServiceName: &service, LimitName: &limit, CompartmentId: &k.p.account.tenancy, RequestMetadata: k.p.once,
+		ServiceName: &service, LimitName: &limit, CompartmentId: &tenancy, RequestMetadata: k.p.once,
 	})
 	if err != nil {
 		return nil, failure(ctx, op, limit, resp, err)

@@ -25,8 +25,7 @@ func (j job) urlName() string { return displayName(j.Token) + "-" }
 // exportsByURL reports whether the account signs with a token instead of a user's own key: ExportImage then knows no user
 // whose permissions would let it write into a bucket.
 func (p *Provider) exportsByURL() bool {
-	id, err := p.account.KeyID()
-	return err == nil && strings.HasPrefix(id, "ST$")
+	return p.account.user == ""
 }
 
 // exportByURL makes a pre-authenticated request for the object and exports to it. Its URL is a secret that the service

@@ -92,17 +92,18 @@ func TestConfigSources(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		id, err := p.account.KeyID()
-		if p.Describe().Region != c.region || c.keyID != "" && id != c.keyID || err != nil {
-			t.Errorf("%s: region %s, key id %s, %v", name, p.Describe().Region, id, err)
+		signs, err := p.account.source.credential(t.Context())
+		if p.Describe().Region != c.region || c.keyID != "" && signs.keyID != c.keyID || err != nil {
+			t.Errorf("%s: region %s, key id %s, %v", name, p.Describe().Region, signs.keyID, err)
 		}
 		if name == "session" {
 			f.write(t, "token", "second.token")
-			if id, _ := p.account.KeyID(); id != "ST$second.token" {
-				t.Errorf("renewed session: %s", id)
+			if renewed, _ := p.account.source.credential(t.Context()); renewed.keyID != "ST$second.token" {
+				t.Errorf("renewed session: %s", renewed.keyID)
 			}
+			continue
 		}
-		if first, _ := p.account.PrivateRSAKey(); first != p.account.key {
+		if again, _ := p.account.source.credential(t.Context()); again.key != signs.key {
 			t.Errorf("%s: the key is parsed again", name)
 		}
 	}
@@ -114,7 +115,7 @@ func TestConfigErrors(t *testing.T) {
 	good := f.write(t, "config", f.profile("DEFAULT", f.key)+f.profile("PROD", f.key)+f.profile("LOCKED", f.encrypted)+
 		f.profile("WRONG", f.encrypted, "pass_phrase=wrong-secret")+f.profile("TEXT", f.write(t, "text.pem", "secret-text"))+
 		f.profile("SSH", f.write(t, "ssh.pem", "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n-----END OPENSSH PRIVATE KEY-----\n"))+
-		f.profile("NOKEY", filepath.Join(f.dir, "none.pem"))+f.profile("METADATA", f.key, "authentication_type=instance_principal")+
+		f.profile("NOKEY", filepath.Join(f.dir, "none.pem"))+f.profile("METADATA", f.key, "authentication_type=oauth_token")+
 		strings.Replace(f.profile("OTHERKEY", f.key), f.print, strings.Repeat("00:", 15)+"00", 1))
 	raw := string(must(os.ReadFile(f.key)))
 	for name, c := range map[string]struct {
@@ -144,8 +145,8 @@ func TestConfigErrors(t *testing.T) {
 		"endpoint":        {Config{ConfigFile: good, Endpoint: "127.0.0.1:80"}, `endpoint "127.0.0.1:80" is not a scheme and a host such as http://127.0.0.1:8443`},
 		"endpoint path":   {Config{ConfigFile: good, Endpoint: "https://h/p"}, `endpoint "https://h/p" is not a scheme and a host such as http://127.0.0.1:8443`},
 		"compartment":     {Config{ConfigFile: good, Compartment: "acme/prod"}, `compartment "acme/prod" is not an OCID (ocid1.compartment.oc1..)`},
-		"principal":       {Config{ConfigFile: good, Profile: "METADATA"}, "profile METADATA of DIR/config: authentication_type instance_principal is not supported; use an API key (user, fingerprint, key_file) or a session token (security_token_file)"},
-		"no token file":   {Config{ConfigFile: f.write(t, "bad5", f.profile("DEFAULT", f.key, "security_token_file="+filepath.Join(f.dir, "notoken")))}, "read the session token: open DIR/notoken: no such file or directory; `oci session authenticate` makes one"},
+		"principal":       {Config{ConfigFile: good, Profile: "METADATA"}, "profile METADATA of DIR/config: authentication_type oauth_token is not supported; there are api_key, session_token, instance_principal, resource_principal and oke_workload_identity"},
+		"no token file":   {Config{ConfigFile: f.write(t, "bad5", f.profile("DEFAULT", f.key, "security_token_file="+filepath.Join(f.dir, "notoken")))}, "read the session token of profile DEFAULT of DIR/bad5: open DIR/notoken: no such file or directory; run `oci session authenticate`"},
 	} {
 		_, err := New(c.config)
 		got := strings.NewReplacer(f.dir, "DIR", f.key, "KEY", f.print, "PRINT", "The system cannot find the file specified.", "no such file or directory").Replace(fmt.Sprint(err))

@@ -22,14 +22,24 @@ func failure(ctx context.Context, op, key string, resp common.OCIResponse, err e
 		raw = resp.HTTPResponse()
 	}
 	var service common.ServiceError
+	var refused *refusal
+	var signIn *signInError
 	switch {
+	case errors.As(err, &refused):
+		e := &backend.Error{Op: op, Key: key, Kind: backend.Unauthorized, RequestID: refused.request, Err: refused.answer}
+		if refused.renewed {
+			e.Kind = backend.Unavailable
+		}
+		return e
+	case errors.As(err, &signIn) && ctx.Err() == nil:
+		return &backend.Error{Op: op, Key: key, Kind: signIn.kind, Err: signIn}
 	case errors.As(err, &service):
 		answer := &serviceError{Status: service.GetHTTPStatusCode(), Code: service.GetCode(), Message: hideURLs(service.GetMessage())}
 		e := &backend.Error{Op: op, Key: key, RequestID: service.GetOpcRequestID(), Err: answer}
 		e.Kind = answer.kind(e.RequestID != "")
 		if raw != nil {
 			e.RetryAfter = httpclient.RetryAfter(raw.Header, time.Now())
-			answer.Advice = answer.advice(raw.Header, time.Now())
+			answer.Advice = adviceOfCode[answer.Code]
 		}
 		return e
 	case raw != nil:
@@ -136,15 +146,4 @@ var adviceOfCode = map[string]string{
 	"LimitExceeded":                  "raise the service limit or remove what is no longer needed",
 	"QuotaExceeded":                  "raise the compartment's quota or remove what is no longer needed",
 	"BucketIsReadonly":               "it is the target of a replication",
-}
-
-// advice tells what the user can do.
-func (e *serviceError) advice(h http.Header, now time.Time) string {
-	if e.Status != http.StatusUnauthorized {
-		return adviceOfCode[e.Code]
-	}
-	if skew := httpclient.ClockSkew(h, now, 5*time.Minute); skew != "" {
-		return skew
-	}
-	return "check tenancy, user, fingerprint and key; a session token may have expired, a new key takes some minutes"
 }

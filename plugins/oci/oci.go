@@ -4,7 +4,8 @@
 // It speaks through Oracle's SDK, but only as far as requests, answers and signatures go: the SDK's retries, circuit
 // breaker, HTTP client and configuration reader are replaced, so that each method makes one attempt, ends with its
 // context, and fails with a *backend.Error whose Kind is decided in errors.go. The package reads nothing from the
-// environment but the home directory; net/http reads its proxy settings, and the SDK its switches for debugging.
+// environment but the home directory; net/http reads its proxy settings, and the SDK its switches for debugging and its
+// descriptions of regions.
 package oci
 
 import (
@@ -52,12 +53,13 @@ type Provider struct {
 
 var _ backend.Provider = (*Provider)(nil)
 
-// New returns a Provider for the account that c describes. It reads the configuration and key files and makes no request.
+// New returns a Provider for the account that c describes. It reads the configuration and key files, and makes no request but
+// one: to the metadata service, for the region of an instance that signs in as itself and was told none.
 // Errors say which file, profile or field is wrong and what to do; they never contain key material.
 func New(c Config) (*Provider, error) {
 	a, endpoint, err := c.resolve()
 	if err != nil {
-		return nil, fmt.Errorf("configure oci: %w", err)
+		return nil, fmt.Errorf("configure oci: %w", cause(err))
 	}
 	policy := common.NoRetryPolicy()
 	p := &Provider{
@@ -69,7 +71,8 @@ func New(c Config) (*Provider, error) {
 		once:        common.RequestMetadata{RetryPolicy: &policy},
 		pause:       pause,
 	}
-	if err := p.connect(endpoint); err != nil {
+	p.web.source = a.source
+	if err := p.connect(endpoint, c.Realm); err != nil {
 		return nil, fmt.Errorf("configure oci: %w", err)
 	}
 	return p, nil
@@ -114,6 +117,9 @@ func (p *Provider) Inventory() (backend.Inventory, error) { return inventory{p},
 // Close closes idle connections; calls in flight go on.
 func (p *Provider) Close() error {
 	p.web.close()
+	if p.account.close != nil {
+		p.account.close()
+	}
 	return nil
 }
 

@@ -38,9 +38,13 @@ func (v inventory) Scopes(ctx context.Context) iter.Seq2[backend.Scope, error] {
 
 // root is where the inventory begins. A tenancy whose name may not be read is named by its OCID.
 func (v inventory) root(ctx context.Context, op string) (backend.Scope, error) {
+	tenancy, err := v.p.tenancy(ctx, op)
+	if err != nil {
+		return backend.Scope{}, err
+	}
 	id := v.p.compartment
-	if id == "" || id == v.p.account.tenancy {
-		id = v.p.account.tenancy
+	if id == "" || id == tenancy {
+		id = tenancy
 		resp, err := v.p.identity.GetTenancy(quick(ctx), identity.GetTenancyRequest{TenancyId: &id, RequestMetadata: v.p.once})
 		if err == nil {
 			return backend.Scope{ID: id, Name: value(resp.Name)}, nil
@@ -59,7 +63,11 @@ func (v inventory) root(ctx context.Context, op string) (backend.Scope, error) {
 
 // below returns all compartments below root. Only a tenancy can be asked for all levels at once.
 func (v inventory) below(ctx context.Context, op, root string) ([]backend.Scope, error) {
-	subtree := root == v.p.account.tenancy
+	tenancy, err := v.p.tenancy(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	subtree := root == tenancy
 	var all []backend.Scope
 	for parents := []string{root}; len(parents) > 0; {
 		parent := parents[0]

@@ -126,7 +126,7 @@ func (s *Server) openToken(token, purpose string) (claims, error) {
 		return c, fmt.Errorf("the token cannot be read")
 	}
 	s.tokens.mu.Lock()
-	revoked := c.Number <= s.tokens.revoked
+	revoked := c.Number <= s.tokens.revoked && purpose == usePrincipal
 	s.tokens.mu.Unlock()
 	switch {
 	case c.Audience != purpose:
@@ -199,7 +199,8 @@ func (s *Server) SetTokenLife(d time.Duration) {
 	s.tokens.life = d
 }
 
-// ExpireTokens makes the simulator refuse every token that it has issued so far, as if its time had come.
+// ExpireTokens makes the simulator refuse every token for requests that it has issued so far, as if its time had come. Those that
+// are exchanged for such tokens go on.
 func (s *Server) ExpireTokens() {
 	s.tokens.mu.Lock()
 	defer s.tokens.mu.Unlock()
