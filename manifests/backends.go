@@ -119,7 +119,7 @@ func pluginField() field[Backend] {
 func ociFields() []field[Backend] {
 	return []field[Backend]{
 		pluginField(),
-		setting("auth", "How to sign in.", enum("config_file", "env", "session_token", "instance_principal", "resource_principal")),
+		setting("auth", "How to sign in.", enum("config_file", "env", "session_token", "instance_principal", "resource_principal", "oke_workload_identity")),
 		setting("profile", "Profile in the config file.", str()),
 		setting("config_file", "Config file of the OCI command line tools; ~/.oci/config.", str()),
 		setting("region", "Region, such as us-phoenix-1.", str()),
@@ -127,7 +127,15 @@ func ociFields() []field[Backend] {
 		setting("user_ocid", "User, to sign in without a config file.", str()),
 		setting("fingerprint", "Fingerprint of the user's API key.", str()),
 		setting("private_key_path", "File with the user's API key in PEM form.", str()),
+		secret("private_key", "The API key itself in PEM form, instead of its file."),
 		secret("passphrase", "Passphrase of the API key."),
+		setting("security_token_file", "File with the token of a session, to sign in without a config file.", str()),
+		secret("delegation_token", "Token of the user that an instance acts for."),
+		setting("delegation_token_file", "File with that token, which is read again for every request.", str()),
+		setting("service_account_token_file", "With auth: oke_workload_identity, the token of the pod; where Kubernetes puts it if left out.", str()),
+		setting("realm_domain", "Domain of the region's realm, such as oraclecloud.com, where it is not known.", str()),
+		setting("realm_endpoints", "Use the hosts that some realms have for each namespace of object storage.", boolean()),
+		setting("dual_stack", "Use the hosts that have an IPv6 address too.", boolean()),
 		setting("compartment", "Compartment to work in: an OCID, or a path below the tenancy.", str()),
 		setting("endpoint", "Endpoint to use for every service; for simulators and private realms.", str()),
 	}

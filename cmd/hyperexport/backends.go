@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -138,32 +137,36 @@ func below(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// ociConfig takes each value from the manifest or, if that is silent, from the variables that the OCI CLI reads too.
+// ociConfig lays what the manifest says over what the OCI command line tools read from the environment.
 func (a *app) ociConfig(b manifests.Backend) (oci.Config, error) {
 	given, err := a.settings(b)
 	if err != nil {
 		return oci.Config{}, err
 	}
 	from := given.Settings
-	switch from["auth"] {
-	case "", "config_file", "env", "session_token": // each is a profile, or values given by hand
-	default:
-		return oci.Config{}, &codeError{exitInvalid, fmt.Errorf("backend %s: auth: %s is not supported by this release", b.Name, from["auth"]),
-			"use a profile of the OCI configuration file, or the keys tenancy_ocid, user_ocid, fingerprint and private_key_path"}
+	path := func(key string) string { return below(b.Dir, from[key]) }
+	config := oci.Config{
+		Auth:              from["auth"],
+		Scheme:            b.Name,
+		ConfigFile:        path("config_file"),
+		Profile:           from["profile"],
+		Region:            from["region"],
+		TenancyOCID:       from["tenancy_ocid"],
+		UserOCID:          from["user_ocid"],
+		Fingerprint:       from["fingerprint"],
+		PrivateKeyPath:    path("private_key_path"),
+		PrivateKey:        given.Secrets["private_key"],
+		Passphrase:        given.Secrets["passphrase"],
+		SecurityTokenFile: path("security_token_file"),
+		Compartment:       from["compartment"],
+		Endpoint:          from["endpoint"],
+		Principal: oci.Principal{
+			DelegationToken: given.Secrets["delegation_token"], DelegationTokenFile: path("delegation_token_file"),
+			ServiceAccountToken: path("service_account_token_file"),
+		},
+		Realm: oci.Realm{Domain: from["realm_domain"], Dedicated: from["realm_endpoints"] == "true", DualStack: from["dual_stack"] == "true"},
 	}
-	return oci.Config{
-		Scheme:         b.Name,
-		ConfigFile:     cmp.Or(below(b.Dir, from["config_file"]), a.getenv("OCI_CLI_CONFIG_FILE")),
-		Profile:        cmp.Or(from["profile"], a.getenv("OCI_CLI_PROFILE")),
-		Region:         cmp.Or(from["region"], a.getenv("OCI_CLI_REGION")),
-		TenancyOCID:    from["tenancy_ocid"],
-		UserOCID:       from["user_ocid"],
-		Fingerprint:    from["fingerprint"],
-		PrivateKeyPath: below(b.Dir, from["private_key_path"]),
-		Compartment:    from["compartment"],
-		Endpoint:       cmp.Or(from["endpoint"], a.getenv("OCI_CLI_ENDPOINT")),
-		Passphrase:     given.Secrets["passphrase"],
-	}, nil
+	return config.Over(oci.FromEnvironment(a.getenv, config.Auth)), nil
 }
 
 // usedSchemes lists the schemes of all locations and the backends of all exports, each once.

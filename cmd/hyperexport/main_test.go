@@ -39,6 +39,11 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 		"simlist":    cmdSimList,
 		"simput":     cmdSimPut,
 		"simkey":     cmdSimKey,
+		"simas":      cmdSimAs,
+		"simexpire":  cmdSimExpire,
+		"simtoken":   cmdSimToken,
+		"simdeny":    cmdSimDeny,
+		"simsame":    cmdSimSame,
 		"exits":      cmdExits,
 		"start":      cmdStart,
 		"signal":     cmdSignal,
@@ -70,8 +75,9 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("HYPEREXPORT_STATE", filepath.Join(env.WorkDir, "state"))
 	env.Setenv("HYPEREXPORT_POLL", "10ms")
 	env.Setenv("TERM", "xterm")
-	env.Setenv("AWS_EC2_METADATA_DISABLED", "true") // nothing outside of this machine is asked
-	env.Setenv("GORACE", "atexit_sleep_ms=0")       // the race detector lets each process sleep for a second at its end
+	env.Setenv("OCI_METADATA_BASE_URL", "http://127.0.0.1:1/opc/v2") // and neither is the network's metadata service
+	env.Setenv("AWS_EC2_METADATA_DISABLED", "true")                  // nothing outside of this machine is asked
+	env.Setenv("GORACE", "atexit_sleep_ms=0")                        // the race detector lets each process sleep for a second at its end
 	for _, v := range env.Vars {
 		for i := range v {
 			if v[i] == '=' {

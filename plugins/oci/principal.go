@@ -83,6 +83,9 @@ func (c Config) signInAs(method string, s *settings, endpoint string) (*account,
 	}
 	p := &principals{c: c.Principal, metadata: newMetadata(url), tenancy: s.tenancy, now: time.Now}
 	a := &account{method: method, tenancy: s.tenancy, region: s.region, domain: c.Realm.Domain}
+	if err := p.present(method); err != nil {
+		return nil, err
+	}
 	if err := p.locate(method, a); err != nil {
 		return nil, err
 	}
@@ -115,6 +118,17 @@ func delegationOf(c Config, s *settings) place {
 		return place{path: c.Principal.DelegationTokenFile}
 	}
 	return place{path: s.delegationFile}
+}
+
+// present reports a place in which there is no such principal.
+func (p *principals) present(method string) error {
+	switch {
+	case method == AuthResourcePrincipal && p.c.Resource.Version == "":
+		return unauthorized("not in a function or another resource that OCI runs: OCI_RESOURCE_PRINCIPAL_VERSION is not set; sign in with an API key, or as an instance")
+	case method == AuthWorkloadIdentity && p.c.KubernetesHost == "":
+		return unauthorized("not in a pod of an OKE cluster: KUBERNETES_SERVICE_HOST is not set")
+	}
+	return nil
 }
 
 // locate finds the region of a principal for which none was given.
@@ -151,9 +165,6 @@ func (p *principals) source(method string) (source, error) {
 	case AuthResourcePrincipal:
 		p.client = httpclient.New(o)
 		return p.c.Resource.source(p)
-	}
-	if p.c.KubernetesHost == "" {
-		return nil, unauthorized("not in a pod of an OKE cluster: KUBERNETES_SERVICE_HOST is not set")
 	}
 	path := p.c.KubernetesCAFile
 	if path == "" {

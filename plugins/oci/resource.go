@@ -22,8 +22,6 @@ func (r ResourcePrincipal) source(p *principals) (source, error) {
 		return r.given(p)
 	case "1.1":
 		return r.exchanged(p)
-	case "":
-		return nil, unauthorized("not in a function or another resource that OCI runs: OCI_RESOURCE_PRINCIPAL_VERSION is not set; sign in with an API key, or as an instance")
 	}
 	return nil, unauthorized("OCI_RESOURCE_PRINCIPAL_VERSION is %q; 2.2 and 1.1 are supported", clip(r.Version))
 }

@@ -289,7 +289,7 @@ func TestSignInErrors(t *testing.T) {
 			[]string{"not on an OCI instance", nobody.URL, "does not answer within 2s", "sign in with an API key"}},
 		"nobody there": {Config{Auth: AuthInstancePrincipal, Principal: Principal{MetadataURL: "http://127.0.0.1:1"}}, []string{"not on an OCI instance", "connection refused"}},
 		"no function":  {Config{Auth: AuthResourcePrincipal, Region: "phx"}, []string{"OCI_RESOURCE_PRINCIPAL_VERSION is not set"}},
-		"no region":    {Config{Auth: AuthResourcePrincipal}, []string{"the region is not known: set region"}},
+		"no region":    {Config{Auth: AuthResourcePrincipal, Principal: Principal{Resource: ResourcePrincipal{Version: "2.2"}}}, []string{"the region is not known: set region"}},
 		"version 3": {Config{Auth: AuthResourcePrincipal, Region: "phx", Principal: Principal{Resource: ResourcePrincipal{Version: "3.0"}}},
 			[]string{`OCI_RESOURCE_PRINCIPAL_VERSION is "3.0"; 2.2 and 1.1 are supported`}},
 		"no token":   {Config{Auth: AuthResourcePrincipal, Region: "phx", Principal: Principal{Resource: ResourcePrincipal{Version: "2.2"}}}, []string{"OCI_RESOURCE_PRINCIPAL_RPST is not set"}},
