@@ -25,6 +25,8 @@ type commands struct {
 	Plan       planCmd       `cmd:"" help:"Show what apply would do, and change nothing."`
 	Apply      applyCmd      `cmd:"" help:"Carry out a manifest; run it again to go on after an interruption."`
 	Clean      cleanCmd      `cmd:"" help:"Find and remove what an interrupted run left: images, staged objects, uploads, temporary files."`
+	Auth       authCmd       `cmd:"" help:"Sign in, and try what a manifest must be allowed to do."`
+	Policy     policyCmd     `cmd:"" help:"Print the IAM statements that a manifest needs in Oracle Cloud."`
 	Plugin     pluginCmd     `cmd:"" help:"List, describe, check, pin and install plugins."`
 	Schema     schemaCmd     `cmd:"" help:"Print the JSON Schema of manifests, for editors."`
 	Simulate   simulateCmd   `cmd:"" help:"Run a simulator to try things on."`

@@ -74,6 +74,11 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("HYPEREXPORT_STATE", filepath.Join(env.WorkDir, "state"))
 	env.Setenv("HYPEREXPORT_POLL", "10ms")
+	examples, err := filepath.Abs(filepath.Join(root, "manifests", "examples"))
+	if err != nil {
+		return err
+	}
+	env.Setenv("EXAMPLES", examples)
 	env.Setenv("TERM", "xterm")
 	env.Setenv("OCI_METADATA_BASE_URL", "http://127.0.0.1:1/opc/v2") // and neither is the network's metadata service
 	env.Setenv("AWS_EC2_METADATA_DISABLED", "true")                  // nothing outside of this machine is asked

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hyperexport/hyperexport/manifests"
+	"github.com/hyperexport/hyperexport/plugins/oci"
+)
+
+// ociBackends lists the backends of a manifest that are accounts of Oracle Cloud.
+func ociBackends(m *manifests.Manifest) []manifests.Backend {
+	var all []manifests.Backend
+	for _, scheme := range usedSchemes(m) {
+		if b, ok := m.Backend(scheme); ok && b.Plugin == "oci" {
+			all = append(all, b)
+		}
+	}
+	slices.SortFunc(all, func(x, y manifests.Backend) int { return cmp.Compare(x.Name, y.Name) })
+	return all
+}
+
+// useOf says what a manifest does with one account. A variable that is known only to a run stands as *.
+func useOf(m *manifests.Manifest, b manifests.Backend) (oci.Use, error) {
+	u := &usage{m: m, backend: b, use: oci.Use{Root: b.Settings["compartment"].Value, Region: b.Settings["region"].Value}}
+	for _, e := range m.Exports {
+		if err := u.export(e); err != nil {
+			return u.use, err
+		}
+	}
+	for _, t := range m.Transfers {
+		if err := u.transfer(t); err != nil {
+			return u.use, err
+		}
+	}
+	return u.use, nil
+}
+
+type usage struct {
+	m       *manifests.Manifest
+	backend manifests.Backend
+	use     oci.Use
+}
+
+// bucket returns the use of the bucket of t, if that is a location of the account.
+func (u *usage) bucket(step string, t manifests.Text) (oci.BucketUse, bool, error) {
+	loc, err := u.m.Location(t, func(string) (string, bool) { return "*", true })
+	if err != nil || loc.Scheme != u.backend.Name {
+		return oci.BucketUse{}, false, err
+	}
+	use, err := oci.BucketUseOf(step, loc)
+	if err != nil {
+		return use, false, &codeError{exitInvalid, fmt.Errorf("%s: %w", step, err), ""}
+	}
+	return use, true, nil
+}
+
+func (u *usage) export(e manifests.Export) error {
+	step := "export." + e.ID
+	if e.Backend == u.backend.Name {
+		machine := oci.MachineUse{Step: step, Instance: e.Instance}
+		if s := e.Select; s != nil {
+			machine.Compartment, machine.Recursive = s.Compartment, s.Recursive
+		}
+		u.use.Machines = append(u.use.Machines, machine)
+	}
+	staging, ours, err := u.bucket(step, e.Staging)
+	if err != nil {
+		return err
+	}
+	if ours {
+		staging.Stage, staging.Reads = true, true
+		u.use.Buckets = append(u.use.Buckets, staging)
+	}
+	for _, to := range e.To {
+		if err := u.copy(step, staging, ours, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *usage) transfer(t manifests.Transfer) error {
+	step := "transfer." + t.ID
+	from, ours, err := u.bucket(step, t.From)
+	if err != nil {
+		return err
+	}
+	if ours {
+		from.Reads = true
+		u.use.Buckets = append(u.use.Buckets, from)
+	}
+	return u.copy(step, from, ours, t.To)
+}
+
+// copy adds a destination. Between two buckets of one account the service copies.
+func (u *usage) copy(step string, from oci.BucketUse, within bool, t manifests.Text) error {
+	to, ours, err := u.bucket(step, t)
+	if err != nil || !ours {
+		return err
+	}
+	to.Writes, to.Reads = true, true
+	u.use.Buckets = append(u.use.Buckets, to)
+	if within {
+		u.use.Copies = append(u.use.Copies, from.Name, to.Name)
+	}
+	return nil
+}
+
+// subjectFlags say for whom statements are.
+type subjectFlags struct {
+	Group        string `placeholder:"NAME" xor:"subject" help:"Statements for a group of users (default: as the manifest signs in, with the name hyperexport)."`
+	DynamicGroup string `placeholder:"NAME" xor:"subject" help:"Statements for a dynamic group of instances or resources."`
+	AnyUser      bool   `xor:"subject" help:"Statements for any user, as for pods of a cluster; narrow them by conditions."`
+
+	BucketCompartment string `placeholder:"PATH" help:"Compartment that the buckets are in: a path or an OCID (default: anywhere in the tenancy)."`
+}
+
+// subject is the one of the flags, else one that fits how the backend signs in.
+func (f subjectFlags) subject(b manifests.Backend) oci.Subject {
+	switch {
+	case f.Group != "":
+		return oci.Subject{Name: "group " + f.Group}
+	case f.DynamicGroup != "":
+		return oci.Subject{Name: "dynamic-group " + f.DynamicGroup}
+	case f.AnyUser && b.Settings["auth"].Value != oci.AuthWorkloadIdentity:
+		return oci.Subject{Name: "any-user"}
+	}
+	switch b.Settings["auth"].Value {
+	case oci.AuthInstancePrincipal, oci.AuthResourcePrincipal:
+		if b.Settings["delegation_token"].Secret == nil && b.Settings["delegation_token_file"].Value == "" {
+			return oci.Subject{Name: "dynamic-group hyperexport"}
+		}
+	case oci.AuthWorkloadIdentity:
+		return oci.Subject{Name: "any-user", Where: []string{"request.principal.type='workload'",
+			"request.principal.namespace='NAMESPACE'", "request.principal.service_account='SERVICE_ACCOUNT'", "request.principal.cluster_id='CLUSTER_OCID'"}}
+	}
+	return oci.Subject{Name: "group hyperexport"}
+}
+
+// buckets is where the buckets are, as statements say it; "" is anywhere.
+func (f subjectFlags) buckets() string {
+	switch {
+	case f.BucketCompartment == "":
+		return ""
+	case strings.HasPrefix(f.BucketCompartment, "ocid1."):
+		return "compartment id " + f.BucketCompartment
+	}
+	return "compartment " + strings.ReplaceAll(strings.Trim(f.BucketCompartment, "/"), "/", ":")
+}
