@@ -68,7 +68,7 @@ var _ common.HTTPRequestSigner = signer{}
 
 // Sign adds the headers of a signature.
 func (s signer) Sign(r *http.Request) error {
-	ctx := r.Context()
+	ctx := r.Context() //nolint:contextcheck // the request's own
 	if a, ok := ctx.(attempt); ok {
 		ctx = a.Context
 	}

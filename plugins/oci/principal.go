@@ -53,6 +53,22 @@ type ResourcePrincipal struct {
 	SessionEndpoint                      string // of 1.1; "" is the authentication service
 }
 
+// String leaves out all secrets.
+func (p Principal) String() string {
+	return fmt.Sprintf("metadata at %q, federation at %q, cluster %q, %s", p.MetadataURL, p.FederationURL, p.KubernetesHost, p.Resource)
+}
+
+// GoString leaves out all secrets.
+func (p Principal) GoString() string { return p.String() }
+
+// String leaves out all secrets.
+func (r ResourcePrincipal) String() string {
+	return fmt.Sprintf("resource principal %q, version %q", r.ResourceID, r.Version)
+}
+
+// GoString leaves out all secrets.
+func (r ResourcePrincipal) GoString() string { return r.String() }
+
 // principals makes the sources of those that have no key of their own.
 type principals struct {
 	c          Principal

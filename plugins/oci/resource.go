@@ -37,7 +37,7 @@ func (r ResourcePrincipal) given(p *principals) (source, error) {
 		what: "the token of the resource principal", remedy: "OCI renews it: if it does not, start the function or job again",
 		token: placeOf(r.Token), key: placeOf(r.PrivateKey), passphrase: placeOf(r.Passphrase), now: p.now,
 	}
-	_, err := f.credential(context.Background()) //nolint:contextcheck // it reads files only
+	_, err := f.credential(context.Background())
 	if c := f.current.claims; err == nil && c.Expires == 0 {
 		return nil, unauthorized("OCI_RESOURCE_PRINCIPAL_RPST: %w", errNoJWT)
 	}
