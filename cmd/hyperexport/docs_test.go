@@ -106,6 +106,7 @@ func TestDocuments(t *testing.T) {
 // beginnings are what the sessions of some documents need instead of a simulator.
 var beginnings = map[string]string{
 	"README.md":  "", // brings its own
+	"oci.md":     "sim\nenv OCI_METADATA_BASE_URL=$OCI_CLI_ENDPOINT/opc/v2\n",
 	"s3.md":      "gateway archive\nexec sed -i s,http://127.0.0.1:7070,$GW_URL, gateway.yaml\n",
 	"plugins.md": "mkdir www/images\ncp web.yaml www/images/debian.qcow2\nwebplugin www\nexec sed -i s,https://images.example.org/pub,$WEB_URL, web.yaml\nenv IMAGES_TOKEN=$WEB_TOKEN\n",
 }
