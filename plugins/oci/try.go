@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/core"
@@ -159,13 +160,17 @@ func (p *Provider) tryUpload(ctx context.Context, perm Permission, ns string) er
 	abort := objectstorage.AbortMultipartUploadRequest{NamespaceName: &ns, BucketName: &perm.bucket, ObjectName: &object, UploadId: resp.UploadId, RequestMetadata: p.once}
 	rest := context.WithoutCancel(ctx) // what was begun is ended, whoever has lost patience
 	var failed *backend.Error
-	for range bucketAsks {
+	for n := range bucketAsks {
+		if n > 0 && p.pause(rest, time.Second) != nil {
+			break
+		}
 		answer, err := p.objects.AbortMultipartUpload(quick(rest), abort)
 		if err == nil {
 			return nil
 		}
 		failed = failure(rest, "abort the upload "+value(resp.UploadId)+" that was begun to try OBJECT_OVERWRITE", perm.bucket+"/"+object, answer, err)
 	}
+	failed.Kind = backend.Invalid // another try would begin another upload
 	return failed
 }
 
