@@ -112,18 +112,18 @@ func keyIDOf(r *http.Request) string {
 // claims are what a token says that is of use here. OCI's tokens are read, never verified: the service does that.
 type claims struct {
 	Subject  string  `json:"sub"`
-	Type     string  `json:"ptype"`
 	Tenant   string  `json:"tenant"`
 	Resource string  `json:"res_tenant"`
 	Issued   float64 `json:"iat"`
 	Expires  float64 `json:"exp"`
 }
 
+// tenancy is that of the resource, if the token is for one: the other is then that of the service which runs it.
 func (c claims) tenancy() string {
-	if c.Tenant != "" {
-		return c.Tenant
+	if c.Resource != "" {
+		return c.Resource
 	}
-	return c.Resource
+	return c.Tenant
 }
 
 // expires is the zero time if the token does not say.
