@@ -10,7 +10,7 @@ PURE = CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false'
 LINT = $(PURE) $(GO) tool -modfile=tools.mod golangci-lint
 
 .DEFAULT_GOAL := build
-.PHONY: build test demo lint format vet golangci tidy fresh generate bench bench-plugin torture bench-memory bench-start dist clean check-tools help
+.PHONY: build test demo thanos lint format vet golangci tidy fresh generate bench bench-plugin torture bench-memory bench-start dist clean check-tools help
 
 build: ## build bin/hyperexport
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/hyperexport
@@ -18,6 +18,9 @@ build: ## build bin/hyperexport
 test: check-tools ## run every test with the race detector, and without it what takes too long with it
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
 	$(PURE) $(GO) test -run 'TestStorage/s3|TestOCI|TestTransferSurvivesKills' ./pkg/plugin -kills 50
+
+thanos: ## let the acceptance suite of Thanos judge the simulator; a module of its own, in internal/thanos
+	cd internal/thanos && $(PURE) $(GO) vet ./... && $(PURE) $(GO) test -count 1 ./...
 
 demo: ## export two instances, and take a folder to S3, on to OCI and back, all on this machine
 	@scripts/need.sh go qemu-img
@@ -39,6 +42,7 @@ golangci:
 
 tidy:
 	$(GO) mod tidy -diff
+	cd internal/thanos && $(GO) mod tidy -diff
 
 fresh:
 	@scripts/need.sh go git protoc
