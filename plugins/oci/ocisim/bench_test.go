@@ -27,7 +27,7 @@ func newBenchmark(b *testing.B, skipMD5 bool) (uri string) {
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.seedBucket("b", s.state.Tenancy); err != nil {
+	if err := s.seedBucket(SeedBucket{Name: "b"}); err != nil {
 		b.Fatal(err)
 	}
 	s.state.ObjectStorage.Buckets["b"].PARs["t"] = &par{Token: "t", AccessType: "AnyObjectReadWrite", Expires: time.Now().Add(time.Hour)}

@@ -14,15 +14,17 @@ import (
 
 // call is one request on its way through a handler, and the answer that the handler fills in.
 type call struct {
-	s    *Server
-	w    http.ResponseWriter // not to be written to by handlers: use json, empty or stream
-	r    *http.Request
-	op   *operation
-	vars map[string]string
-	body []byte // the verified body; nil for object data
-	user string // keyId of the signature
-	who  principal
+	s      *Server
+	w      http.ResponseWriter // not to be written to by handlers: use json, empty or stream
+	r      *http.Request
+	op     *operation
+	vars   map[string]string
+	body   []byte // the verified body; nil for object data
+	user   string // keyId of the signature
+	region string // whose endpoint the client uses
+	who    principal
 
+	uploadID     string // of the upload that the path names; "" if the query does
 	signedSHA256 string // what the client signed as the hash of object data, if it did
 	requestID    string
 	fault        *Effect
@@ -103,7 +105,7 @@ func (c *call) fail(e *apiError) {
 
 func (c *call) newRequestID() string {
 	if c.op.bucket {
-		return c.s.regionKey() + "-1:" + newToken(48)
+		return keyOfRegion(c.region) + "-1:" + newToken(48)
 	}
 	client := c.r.Header.Get("opc-request-id")
 	if client == "" {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 func listInstances(c *call) error {
@@ -188,10 +189,18 @@ func instanceAction(c *call) error {
 	}
 	if len(states) > 0 {
 		in.become(states[0])
-		c.s.begin(&task{Op: opInstanceAction, Subject: in.ID, States: states[1:], Prior: from}, c.s.timings.PowerAction)
+		c.s.begin(&task{Op: opInstanceAction, Subject: in.ID, States: states[1:], Prior: from}, c.s.powerTime(in, action))
 	}
 	c.remember(in.ID, "")
 	return c.show(in.etag(), in.json(c.s.regionKey()))
+}
+
+// powerTime is how long the first state of an action lasts.
+func (s *Server) powerTime(in *instance, action string) time.Duration {
+	if in.Stubborn && (action == "SOFTSTOP" || action == "SOFTRESET") {
+		return s.timings.SoftStop
+	}
+	return s.timings.PowerAction
 }
 
 // endPowerStep moves the instance on by one state and tells whether that was the last. The caller holds s.mu.

@@ -33,9 +33,10 @@ type computeState struct {
 	Images       map[string]*image       `json:"images"`
 	Volumes      map[string]*volume      `json:"volumes"`
 	WorkRequests map[string]*workRequest `json:"workRequests"`
-	Tokens       map[string]*usedToken   `json:"tokens"` // by operation and opc-retry-token
-	Tasks        map[int]*task           `json:"tasks"`  // transitions that are still to come
-	Serial       int                     `json:"serial"` // of OCIDs and tasks made so far
+	Tokens       map[string]*usedToken   `json:"tokens"`      // by operation and opc-retry-token
+	Tasks        map[int]*task           `json:"tasks"`       // transitions that are still to come
+	Serial       int                     `json:"serial"`      // of OCIDs and tasks made so far
+	TupleExport  string                  `json:"tupleExport"` // as in Seed
 }
 
 // resource is what instances, images and volumes have in common.
@@ -73,7 +74,8 @@ type instance struct {
 	SubnetID     string `json:"subnetId"`
 	PrivateIP    string `json:"privateIp"`
 	PublicIP     string `json:"publicIp"`
-	Disk         string `json:"disk"` // raw boot disk, relative to the simulator's directory
+	Disk         string `json:"disk"`     // raw boot disk, relative to the simulator's directory
+	Stubborn     bool   `json:"stubborn"` // the guest does not stop when it is asked to
 }
 
 // image is a platform image, a Marketplace image or a custom image.
@@ -83,10 +85,12 @@ type image struct {
 	OSVersion   string `json:"osVersion"`
 	LaunchMode  string `json:"launchMode"`
 	BaseImageID string `json:"baseImageId"`
-	Listing     string `json:"listing"`   // platform, marketplace (also of what was made from one) or custom
-	Hidden      bool   `json:"hidden"`    // not in lists, as images of the Marketplace are not
-	SizeMBs     int64  `json:"sizeInMBs"` // 0 until the image is available
-	Disk        string `json:"disk"`      // raw snapshot, relative to the simulator's directory; empty for images without bytes
+	Listing     string `json:"listing"`     // platform, marketplace (also of what was made from one) or custom
+	ListingType string `json:"listingType"` // as the API shows it
+	NoImages    bool   `json:"noImages"`    // instances launched from it cannot be made into images
+	Hidden      bool   `json:"hidden"`      // not in lists, as images of the Marketplace are not
+	SizeMBs     int64  `json:"sizeInMBs"`   // 0 until the image is available
+	Disk        string `json:"disk"`        // raw snapshot, relative to the simulator's directory; empty for images without bytes
 }
 
 // volume is a boot volume or a data volume, with its attachment.
@@ -210,10 +214,10 @@ func (im *image) json() fields {
 		"agentFeatures":          nil,
 		"baseImageId":            null(im.BaseImageID),
 		"billableSizeInGBs":      billable,
-		"createImageAllowed":     true,
+		"createImageAllowed":     !im.NoImages,
 		"launchMode":             im.LaunchMode,
 		"launchOptions":          launchOptions(),
-		"listingType":            nil,
+		"listingType":            null(im.ListingType),
 		"operatingSystem":        im.OS,
 		"operatingSystemVersion": im.OSVersion,
 		"sizeInMBs":              size,

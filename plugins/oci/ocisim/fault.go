@@ -51,6 +51,7 @@ type Effect struct {
 
 	// Of single operations:
 	LateDuplicate time.Duration // PutObject, UploadPart: the same body arrives again after so long, as a retry that overtook its first attempt
+	LateListed    time.Duration // UploadPart: lists of parts show the part only after so long; it can be committed at once
 	ShortPage     bool          // lists: a page of at most PageItems items, which may be 0, with a token for the rest
 	PageItems     int
 }

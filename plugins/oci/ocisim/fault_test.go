@@ -227,7 +227,7 @@ func (b *testbed) find(bucket *string, name string) *object {
 	b.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	found, err := b.findBucket(*bucket)
+	found, err := b.findBucket(b.Region(), *bucket)
 	b.must(err)
 	return b.store.bucket(found.ID).objects[name]
 }

@@ -90,13 +90,19 @@ func listRegionSubscriptions(c *call) error {
 	if c.vars["id"] != c.s.state.Tenancy {
 		return errNotFound()
 	}
-	return c.json(200, []fields{{
-		"regionKey": strings.ToUpper(c.s.regionKey()), "regionName": c.s.state.Region, "status": "READY", "isHomeRegion": true,
-	}})
+	all := []fields{}
+	for i, region := range append([]string{c.s.state.Region}, c.s.state.Regions...) {
+		all = append(all, fields{"regionKey": strings.ToUpper(keyOfRegion(region)), "regionName": region, "status": "READY", "isHomeRegion": i == 0})
+	}
+	return c.json(200, all)
 }
 
 func listRegions(c *call) error {
-	return c.json(200, []fields{{"key": strings.ToUpper(c.s.regionKey()), "name": c.s.state.Region}})
+	all := []fields{}
+	for _, region := range append([]string{c.s.state.Region}, c.s.state.Regions...) {
+		all = append(all, fields{"key": strings.ToUpper(keyOfRegion(region)), "name": region})
+	}
+	return c.json(200, all)
 }
 
 func listAvailabilityDomains(c *call) error {

@@ -137,6 +137,12 @@ func createImage(c *call) error {
 	for namespace := range body.DefinedTags { // the tenancy has none
 		return fail(400, "InvalidParameter", "TagNamespace %s does not exist", namespace)
 	}
+	if base := state.Images[in.ImageID]; base != nil && base.NoImages { // the code is a guess
+		return fail(400, "InvalidParameter", "Instance %s was launched from an image that does not allow to create images", in.ID)
+	}
+	if err := c.s.roomForImage(); err != nil {
+		return err
+	}
 	im := c.s.newImage(in, body.CompartmentID, body.DisplayName)
 	im.FreeformTags, im.DefinedTags = body.FreeformTags, body.DefinedTags
 	d := c.s.timings.CreateImage
@@ -176,6 +182,7 @@ func (s *Server) newImage(in *instance, compartment, name string) *image {
 	}
 	if base := s.state.Compute.Images[in.ImageID]; base != nil {
 		im.OS, im.OSVersion = base.OS, base.OSVersion
+		im.NoImages, im.ListingType = base.NoImages, base.ListingType
 		if base.Listing == listingMarketplace {
 			im.Listing = listingMarketplace
 		}

@@ -12,6 +12,7 @@ import (
 // exportTarget is where an exported image goes.
 type exportTarget struct {
 	Format string `json:"format"`
+	Region string `json:"region"` // of the bucket
 	Bucket string `json:"bucket"`
 	Object string `json:"object"`
 	PAR    string `json:"par"` // token of the pre-authenticated request in the URI, if it has one
@@ -43,7 +44,7 @@ func exportImage(c *call) error {
 	if err := c.checkMatch(&im.resource); err != nil {
 		return err
 	}
-	target := &exportTarget{Format: body.ExportFormat, Bucket: body.BucketName, Object: body.ObjectName}
+	target := &exportTarget{Format: body.ExportFormat, Region: c.s.state.Region, Bucket: body.BucketName, Object: body.ObjectName}
 	switch body.DestinationType {
 	case "objectStorageTuple":
 		err = c.checkTuple(body.NamespaceName, target)
@@ -63,7 +64,27 @@ func exportImage(c *call) error {
 	return c.startExport(im, target)
 }
 
-// checkExport tells why the image cannot be exported in this format, if it cannot.
+// Values of Seed.TupleExport.
+const (
+	tupleAll   = "all"
+	tupleUsers = "users"
+	tupleNone  = "none"
+)
+
+// mayUseTuple tells whether the caller's exports may name a bucket. Federated users and instance principals have been seen to
+// fail with an invalid bucketName where the URI of a pre-authenticated request worked.
+func (c *call) mayUseTuple() bool {
+	switch c.s.state.Compute.TupleExport {
+	case tupleUsers:
+		return !strings.HasPrefix(c.user, "ST$")
+	case tupleNone:
+		return false
+	}
+	return true
+}
+
+// checkExport tells why the image cannot be exported in this format, if it cannot. That OCI refuses images of its own and of the
+// Marketplace is documented; the status and the code with which it does are guesses.
 func checkExport(im *image, target *exportTarget) error {
 	if target.Format == "" {
 		target.Format = formatOCI
@@ -99,13 +120,13 @@ func (c *call) startExport(im *image, target *exportTarget) error {
 
 // checkTuple checks a destination of three names. A bucket that is not there is a bad parameter of ExportImage.
 func (c *call) checkTuple(namespace string, target *exportTarget) error {
-	_, err := c.s.findBucket(target.Bucket)
+	_, err := c.s.findBucket(target.Region, target.Bucket)
 	switch {
 	case namespace == "" || target.Bucket == "" || target.Object == "":
 		return fail(400, "MissingParameter", "objectStorageTuple needs namespaceName, bucketName and objectName")
 	case namespace != c.s.state.Namespace:
 		return fail(400, "InvalidParameter", "Invalid namespaceName %s", namespace)
-	case err != nil:
+	case err != nil || !c.mayUseTuple():
 		return fail(400, "InvalidParameter", "Invalid bucketName: %s does not exist or you are not authorized to access it", target.Bucket)
 	}
 	return checkObjectName(target.Object)
@@ -139,7 +160,7 @@ func (s *Server) parseTarget(uri, imageName string, target *exportTarget) error 
 	if object == "" || strings.HasSuffix(object, "/") {
 		object += imageName
 	}
-	target.Bucket, target.Object = bucket, object
+	target.Region, target.Bucket, target.Object = s.hostRegion(u.Host), bucket, object
 	return nil
 }
 
@@ -173,7 +194,7 @@ func (s *Server) putExport(t *task) error {
 		_ = os.Remove(file)
 		return err
 	}
-	if err := s.putObjectFile(t.Target.Bucket, t.Target.Object, file, nil); err != nil {
+	if err := s.putObjectFile(t.Target.Region, t.Target.Bucket, t.Target.Object, file, nil); err != nil {
 		_ = os.Remove(file)
 		return fmt.Errorf("write object %s to bucket %s: %w", t.Target.Object, t.Target.Bucket, err)
 	}

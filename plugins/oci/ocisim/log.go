@@ -14,15 +14,15 @@ type Entry struct {
 	Method          string
 	Path            string // escaped, as received
 	Query           string
-	Operation       string // name in the SDK, such as PutObject; Unknown if no operation matched
-	Range           string // header of that name
-	Header          http.Header
-	RetryToken      string // opc-retry-token
-	RequestID       string // opc-request-id of the answer
-	ClientRequestID string // opc-client-request-id, or opc-request-id of the request
-	Status          int    // 0 if the connection was cut instead of an answer
-	Sent            int64  // bytes of the answer's body; 0 before they are written
-	Fault           bool   // a fault was applied
+	Operation       string      // name in the SDK, such as PutObject; Unknown if no operation matched
+	Range           string      // header of that name
+	Header          http.Header // without customer-provided keys
+	RetryToken      string      // opc-retry-token
+	RequestID       string      // opc-request-id of the answer
+	ClientRequestID string      // opc-client-request-id, or opc-request-id of the request
+	Status          int         // 0 if the connection was cut instead of an answer
+	Sent            int64       // bytes of the answer's body; 0 before they are written
+	Fault           bool        // a fault was applied
 }
 
 // RequestLog records requests in the order in which they arrived. It keeps the latest 65,536; Count covers all.
@@ -64,7 +64,7 @@ func (l *RequestLog) begin(c *call, now time.Time) *Entry {
 	h := c.r.Header
 	e := &Entry{
 		Time: now, Method: c.r.Method, Path: c.r.URL.EscapedPath(), Query: c.r.URL.RawQuery, Operation: c.op.name,
-		Range: h.Get("Range"), Header: h, RetryToken: h.Get("opc-retry-token"), RequestID: c.requestID, ClientRequestID: h.Get("opc-client-request-id"),
+		Range: h.Get("Range"), Header: withoutKeys(h), RetryToken: h.Get("opc-retry-token"), RequestID: c.requestID, ClientRequestID: h.Get("opc-client-request-id"),
 	}
 	if e.ClientRequestID == "" {
 		e.ClientRequestID = h.Get("opc-request-id")

@@ -20,7 +20,9 @@ const (
 type objectStorageState struct {
 	DefaultS3Compartment    string
 	DefaultSwiftCompartment string
-	Buckets                 map[string]*bucket // by name
+	Buckets                 map[string]*bucket // by bucketKey
+	KmsKeys                 map[string]string  // state by OCID
+	NoServicePolicy         bool               // the service may not act on objects
 }
 
 // objectStorageOperations is the table of what is served. Order does not matter.
@@ -49,11 +51,13 @@ func objectStorageOperations() []operation {
 		{name: "HeadObject", method: "HEAD", pattern: o, fn: getObject},
 		{name: "DeleteObject", method: "DELETE", pattern: o, fn: deleteObject, keeps: true},
 		{name: "ListObjects", method: "GET", pattern: b + "/o", fn: listObjects},
+		{name: "ListObjectVersions", method: "GET", pattern: b + "/objectversions", fn: listObjectVersions},
 
 		{name: "RenameObject", method: "POST", pattern: b + "/actions/renameObject", fn: renameObject, keeps: true},
 		{name: "CopyObject", method: "POST", pattern: b + "/actions/copyObject", fn: copyObject, keeps: true},
 		{name: "BatchDeleteObjects", method: "POST", pattern: b + "/actions/batchDeleteObjects", fn: batchDeleteObjects, keeps: true},
 		{name: "RestoreObjects", method: "POST", pattern: b + "/actions/restoreObjects", fn: restoreObjects, keeps: true},
+		{name: "ReencryptObject", method: "POST", pattern: b + "/actions/reencrypt/{object...}", fn: reencryptObject, keeps: true},
 		{name: "UpdateObjectStorageTier", method: "POST", pattern: b + "/actions/updateObjectStorageTier", fn: updateObjectStorageTier, keeps: true},
 
 		{name: "CreateMultipartUpload", method: "POST", pattern: b + "/u", fn: createMultipartUpload, keeps: true},
@@ -82,6 +86,8 @@ func objectStorageOperations() []operation {
 		{name: "ListWorkRequestErrors", method: "GET", pattern: "/workRequests/{id}/errors", fn: listCopyErrors},
 		{name: "CancelWorkRequest", method: "DELETE", pattern: "/workRequests/{id}", fn: cancelCopy, keeps: true},
 	}
+	ops = append(ops, bucketRuleOperations(b)...)
+	ops = append(ops, parUploadOperations(p)...)
 	ops = append(ops, refusedOperations(b)...)
 	for i := range ops {
 		ops[i].bucket = true
@@ -95,20 +101,7 @@ func refusedOperations(b string) []operation {
 	refuse := func(name, method, pattern string) {
 		ops = append(ops, operation{name: name, method: method, pattern: b + pattern, fn: func(*call) error { return errNotImplemented(name) }})
 	}
-	refuse("ListObjectVersions", "GET", "/objectversions")
-	refuse("CreateRetentionRule", "POST", "/retentionRules")
-	refuse("ListRetentionRules", "GET", "/retentionRules")
-	refuse("GetRetentionRule", "GET", "/retentionRules/{id}")
-	refuse("UpdateRetentionRule", "PUT", "/retentionRules/{id}")
-	refuse("DeleteRetentionRule", "DELETE", "/retentionRules/{id}")
-	refuse("CreateReplicationPolicy", "POST", "/replicationPolicies")
-	refuse("ListReplicationPolicies", "GET", "/replicationPolicies")
-	refuse("GetReplicationPolicy", "GET", "/replicationPolicies/{id}")
-	refuse("DeleteReplicationPolicy", "DELETE", "/replicationPolicies/{id}")
-	refuse("ListReplicationSources", "GET", "/replicationSources")
-	refuse("MakeBucketWritable", "POST", "/actions/makeBucketWritable")
 	refuse("ReencryptBucket", "POST", "/actions/reencrypt")
-	refuse("ReencryptObject", "POST", "/actions/reencrypt/{object...}")
 	return ops
 }
 
@@ -174,15 +167,15 @@ func (c *call) findBucket() (*bucket, error) {
 	if err := c.namespace(); err != nil {
 		return nil, err
 	}
-	b, err := c.s.findBucket(c.vars["bucket"])
+	b, err := c.s.findBucket(c.region, c.vars["bucket"])
 	if err == nil && c.vars["token"] != "" {
 		err = c.checkPAR(b)
 	}
 	return b, err
 }
 
-func (s *Server) findBucket(name string) (*bucket, error) {
-	if b := s.state.ObjectStorage.Buckets[name]; b != nil {
+func (s *Server) findBucket(region, name string) (*bucket, error) {
+	if b := s.state.ObjectStorage.Buckets[s.bucketKey(region, name)]; b != nil && b.Name == name {
 		return b, nil
 	}
 	return nil, fail(404, "BucketNotFound", "Either the bucket named '%s' does not exist in the namespace '%s' or you are not authorized to access it", name, s.state.Namespace)

@@ -8,7 +8,7 @@ import (
 )
 
 func renameObject(c *call) error {
-	b, err := c.findBucket()
+	b, err := c.findWritableBucket()
 	if err != nil {
 		return err
 	}
@@ -32,9 +32,12 @@ func renameObject(c *call) error {
 	if err := checkConditions(in.NewObjIfMatchETag, in.NewObjIfNoneMatchETag, c.s.currentETag(b, in.NewName)); err != nil {
 		return err
 	}
+	if err := c.s.retained(b, src); err != nil {
+		return err
+	}
 	o := *src
 	o.Name = in.NewName
-	if err := c.s.replaceObject(b, &o, change{Delete: []string{src.Name}}); err != nil {
+	if err := c.s.replaceObject(b, &o, c.s.deletion(b, src.Name)); err != nil {
 		return err
 	}
 	c.objectWritten(&o)
@@ -46,7 +49,7 @@ func renameObject(c *call) error {
 }
 
 func batchDeleteObjects(c *call) error {
-	b, err := c.findBucket()
+	b, err := c.findWritableBucket()
 	if err != nil {
 		return err
 	}
@@ -75,18 +78,21 @@ func batchDeleteObjects(c *call) error {
 			deleted = append(deleted, map[string]any{"objectName": want.ObjectName, "timeLastModified": jsonTime(c.s.now())})
 		}
 	}
-	if err := c.s.store.do(change{Bucket: b.ID, Delete: names}); err != nil {
+	if err := c.s.store.do(c.s.deletion(b, names...)); err != nil {
 		return err
 	}
 	return c.json(200, map[string]any{"deleted": deleted, "failed": failed})
 }
 
 func (c *call) mayDelete(b *bucket, name, ifMatch string, gone map[string]bool) error {
-	etag := c.s.currentETag(b, name)
-	if etag == "" || gone[name] {
+	o := c.s.store.bucket(b.ID).objects[name]
+	if o == nil || gone[name] {
 		return errObjectNotFound(b.Name, name)
 	}
-	return checkConditions(ifMatch, "", etag)
+	if err := checkConditions(ifMatch, "", o.ETag); err != nil {
+		return err
+	}
+	return c.s.retained(b, o)
 }
 
 // archivalState is Archived, Restoring or Restored for objects of the Archive tier, "" for others.
@@ -105,19 +111,19 @@ func (s *Server) archivalState(o *object) string {
 
 // restoreObjects makes an archived object readable after the time that a copy takes, for some hours.
 func restoreObjects(c *call) error {
-	b, err := c.findBucket()
+	b, err := c.findWritableBucket()
 	if err != nil {
 		return err
 	}
 	in := struct {
-		ObjectName string
-		Hours      int
+		ObjectName, VersionID string
+		Hours                 int
 	}{Hours: 24}
 	if err := c.decode(&in); err != nil {
 		return err
 	}
-	old := c.s.store.bucket(b.ID).objects[in.ObjectName]
-	if old == nil {
+	old := c.s.store.bucket(b.ID).find(in.ObjectName, in.VersionID)
+	if old == nil || old.Marker {
 		return errObjectNotFound(b.Name, in.ObjectName)
 	}
 	if in.Hours < 1 || in.Hours > 240 {
@@ -135,23 +141,23 @@ func restoreObjects(c *call) error {
 	until := from.Add(time.Duration(in.Hours) * time.Hour)
 	o := *old
 	o.ReadableFrom, o.ReadableUntil = &from, &until
-	if err := c.s.store.do(change{Bucket: b.ID, Put: &o}); err != nil {
+	if err := c.s.store.do(change{Bucket: b.ID, Amend: &o}); err != nil {
 		return err
 	}
 	return c.empty(http.StatusAccepted)
 }
 
 func updateObjectStorageTier(c *call) error {
-	b, err := c.findBucket()
+	b, err := c.findWritableBucket()
 	if err != nil {
 		return err
 	}
-	var in struct{ ObjectName, StorageTier string }
+	var in struct{ ObjectName, StorageTier, VersionID string }
 	if err := c.decode(&in); err != nil {
 		return err
 	}
-	old := c.s.store.bucket(b.ID).objects[in.ObjectName]
-	if old == nil {
+	old := c.s.store.bucket(b.ID).find(in.ObjectName, in.VersionID)
+	if old == nil || old.Marker {
 		return errObjectNotFound(b.Name, in.ObjectName)
 	}
 	tier, err := matchTier(in.StorageTier)
@@ -166,7 +172,7 @@ func updateObjectStorageTier(c *call) error {
 	}
 	o := *old
 	o.Tier, o.ReadableFrom, o.ReadableUntil = tier, nil, nil
-	if err := c.s.store.do(change{Bucket: b.ID, Put: &o}); err != nil {
+	if err := c.s.store.do(change{Bucket: b.ID, Amend: &o}); err != nil {
 		return err
 	}
 	return c.empty(200)

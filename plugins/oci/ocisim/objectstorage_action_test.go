@@ -125,7 +125,7 @@ func TestArchive(t *testing.T) {
 func archivalStateOf(b *testbed, bucket *string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	found, err := b.findBucket(*bucket)
+	found, err := b.findBucket(b.Region(), *bucket)
 	b.must(err)
 	return b.archivalState(b.store.bucket(found.ID).objects["o"])
 }

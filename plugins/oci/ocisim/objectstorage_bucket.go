@@ -11,6 +11,7 @@ import (
 // bucket is a bucket without its objects.
 type bucket struct {
 	ID            string
+	Region        string
 	Name          string
 	CompartmentID string
 	CreatedBy     string
@@ -19,6 +20,9 @@ type bucket struct {
 	Settings      bucketSettings
 	Lifecycle     *lifecyclePolicy
 	PARs          map[string]*par // by token
+	ReadOnly      bool            // the destination of a replication policy
+	Retention     []*retentionRule
+	Replication   *replicationPolicy
 }
 
 // bucketSettings are what CreateBucket and UpdateBucket set.
@@ -31,6 +35,8 @@ type bucketSettings struct {
 	DefinedTags        map[string]map[string]any
 	AutoTiering        string
 	IsBucketKeyEnabled bool
+	Versioning         string
+	KmsKey             string // OCID; "" is a key of the service
 }
 
 // bucketDetails is the body of CreateBucket and UpdateBucket: what is nil stays as it is.
@@ -51,8 +57,8 @@ type bucketDetails struct {
 	BucketScope         *string
 }
 
-// apply merges the details into the settings, or returns an error and leaves them.
-func (d *bucketDetails) apply(to *bucketSettings) error {
+// apply merges the details into the settings, or returns an error and leaves them. check is for keys of vaults.
+func (d *bucketDetails) apply(to *bucketSettings, check func(kmsKey string) error) error {
 	s := *to
 	s.Metadata = maps.Clone(to.Metadata)
 	for k, v := range d.Metadata {
@@ -89,6 +95,17 @@ func (d *bucketDetails) apply(to *bucketSettings) error {
 	if err := d.refuse(); err != nil {
 		return err
 	}
+	if d.Versioning != nil && *d.Versioning != "" {
+		if err := s.setVersioning(*d.Versioning); err != nil {
+			return err
+		}
+	}
+	if d.KmsKeyID != nil {
+		if err := check(*d.KmsKeyID); err != nil {
+			return err
+		}
+		s.KmsKey = *d.KmsKeyID
+	}
 	if d.ObjectEventsEnabled != nil {
 		s.ObjectEvents = *d.ObjectEventsEnabled
 	}
@@ -107,12 +124,6 @@ func (d *bucketDetails) apply(to *bucketSettings) error {
 
 // refuse rejects what would change the meaning of requests but is not simulated.
 func (d *bucketDetails) refuse() error {
-	if d.Versioning != nil && *d.Versioning != "" && *d.Versioning != "Disabled" {
-		return errNotImplemented("Versioning of buckets")
-	}
-	if d.KmsKeyID != nil && *d.KmsKeyID != "" {
-		return fail(400, "InvalidKmsKeyId", "The KMS key %q does not exist: the simulator has no vaults", *d.KmsKeyID)
-	}
 	if d.PublicAccessType != nil && *d.PublicAccessType != "" && *d.PublicAccessType != "NoPublicAccess" {
 		return errNotImplemented("Public access to buckets")
 	}
@@ -129,7 +140,7 @@ func listBuckets(c *call) error {
 	}
 	var found []*bucket
 	for _, b := range c.s.state.ObjectStorage.Buckets {
-		if b.CompartmentID == compartment {
+		if b.CompartmentID == compartment && b.Region == c.region {
 			found = append(found, b)
 		}
 	}
@@ -171,11 +182,11 @@ func createBucket(c *call) error {
 	if in.Name == nil || in.CompartmentID == nil {
 		return fail(400, "InvalidJSON", "name and compartmentId are required")
 	}
-	b, err := c.s.newBucket(*in.Name, *in.CompartmentID, c.caller())
+	b, err := c.s.newBucket(c.region, *in.Name, *in.CompartmentID, c.caller())
 	if err != nil {
 		return err
 	}
-	if err := in.apply(&b.Settings); err != nil {
+	if err := in.apply(&b.Settings, c.s.checkKmsKey); err != nil {
 		return err
 	}
 	c.s.addBucket(b)
@@ -184,19 +195,22 @@ func createBucket(c *call) error {
 }
 
 // newBucket makes a bucket with default settings that addBucket puts in its place. The caller holds s.mu.
-func (s *Server) newBucket(name, compartment, creator string) (*bucket, error) {
+func (s *Server) newBucket(region, name, compartment, creator string) (*bucket, error) {
 	if !isBucketName(name) {
 		return nil, fail(400, "InvalidBucketName", "The bucket name '%s' may have letters, digits, dot, hyphen and underscore only", name)
 	}
 	if err := s.ownCompartment(compartment); err != nil {
 		return nil, err
 	}
-	if s.state.ObjectStorage.Buckets[name] != nil {
+	if s.state.ObjectStorage.Buckets[s.bucketKey(region, name)] != nil {
 		return nil, fail(409, "BucketAlreadyExists", "Either the bucket '%s' in namespace '%s' already exists or you are not authorized to create it", name, s.state.Namespace)
 	}
+	if err := s.roomForBucket(region); err != nil {
+		return nil, err
+	}
 	return &bucket{
-		ID: newOCID("bucket", s.regionKey()), Name: name, CompartmentID: compartment, CreatedBy: creator, Created: s.now(), ETag: newUUID(),
-		Settings: bucketSettings{PublicAccessType: "NoPublicAccess", StorageTier: "Standard", AutoTiering: "Disabled"}, PARs: map[string]*par{},
+		ID: newOCID("bucket", keyOfRegion(region)), Region: region, Name: name, CompartmentID: compartment, CreatedBy: creator, Created: s.now(), ETag: newUUID(),
+		Settings: bucketSettings{PublicAccessType: "NoPublicAccess", StorageTier: "Standard", AutoTiering: "Disabled", Versioning: versioningDisabled}, PARs: map[string]*par{},
 	}, nil
 }
 
@@ -205,16 +219,7 @@ func (s *Server) addBucket(b *bucket) {
 	if st.Buckets == nil {
 		st.Buckets = map[string]*bucket{}
 	}
-	st.Buckets[b.Name] = b
-}
-
-// seedBucket creates a bucket with default settings. The caller holds s.mu.
-func (s *Server) seedBucket(name, compartment string) error {
-	b, err := s.newBucket(name, compartment, s.state.User)
-	if err == nil {
-		s.addBucket(b)
-	}
-	return err
+	st.Buckets[b.key(s)] = b
 }
 
 func getBucket(c *call) error {
@@ -250,7 +255,7 @@ func updateBucket(c *call) error {
 	if rename && !isBucketName(*in.Name) {
 		return fail(400, "InvalidBucketName", "The bucket name '%s' is not valid", *in.Name)
 	}
-	if rename && st.Buckets[*in.Name] != nil {
+	if rename && st.Buckets[c.s.bucketKey(b.Region, *in.Name)] != nil {
 		return fail(409, "BucketAlreadyExists", "The bucket '%s' already exists", *in.Name)
 	}
 	if in.CompartmentID != nil {
@@ -258,16 +263,16 @@ func updateBucket(c *call) error {
 			return err
 		}
 	}
-	if err := in.apply(&b.Settings); err != nil {
+	if err := in.apply(&b.Settings, c.s.checkKmsKey); err != nil {
 		return err
 	}
 	if in.CompartmentID != nil {
 		b.CompartmentID = *in.CompartmentID
 	}
 	if rename {
-		delete(st.Buckets, b.Name)
+		delete(st.Buckets, b.key(c.s))
 		b.Name = *in.Name
-		st.Buckets[b.Name] = b
+		st.Buckets[b.key(c.s)] = b
 	}
 	b.ETag = newUUID()
 	return c.bucketAnswer(b)
@@ -282,7 +287,10 @@ func deleteBucket(c *call) error {
 		return err
 	}
 	held := c.s.store.bucket(b.ID)
-	if len(held.objects) > 0 || len(held.uploads) > 0 {
+	if b.Replication != nil {
+		return fail(403, "BucketReplicationEnabled", "Bucket named '%s' has a replication policy. Delete it first.", b.Name)
+	}
+	if len(held.objects) > 0 || len(held.past) > 0 || len(held.uploads) > 0 {
 		return fail(409, "BucketNotEmpty", "Bucket named '%s' is not empty. Delete all object versions and multipart uploads first.", b.Name)
 	}
 	if len(b.PARs) > 0 {
@@ -291,7 +299,7 @@ func deleteBucket(c *call) error {
 	if err := c.s.store.do(change{Bucket: b.ID, Drop: true}); err != nil {
 		return err
 	}
-	delete(c.s.state.ObjectStorage.Buckets, b.Name)
+	delete(c.s.state.ObjectStorage.Buckets, b.key(c.s))
 	return c.empty(204)
 }
 
@@ -303,8 +311,8 @@ func (c *call) bucketAnswer(b *bucket) error {
 		"timeCreated": jsonTime(b.Created), "etag": b.ETag, "metadata": orEmpty(b.Settings.Metadata),
 		"publicAccessType": b.Settings.PublicAccessType, "storageTier": b.Settings.StorageTier,
 		"objectEventsEnabled": b.Settings.ObjectEvents, "freeformTags": orEmpty(b.Settings.FreeformTags),
-		"definedTags": orEmpty(b.Settings.DefinedTags), "kmsKeyId": nil, "isBucketKeyEnabled": b.Settings.IsBucketKeyEnabled,
-		"objectLifecyclePolicyEtag": nil, "replicationEnabled": false, "isReadOnly": false, "versioning": "Disabled",
+		"definedTags": orEmpty(b.Settings.DefinedTags), "kmsKeyId": null(b.Settings.KmsKey), "isBucketKeyEnabled": b.Settings.IsBucketKeyEnabled,
+		"objectLifecyclePolicyEtag": nil, "replicationEnabled": b.Replication != nil, "isReadOnly": b.ReadOnly, "versioning": b.Settings.Versioning,
 		"approximateCount": nil, "approximateSize": nil, "approximateSizeMultipartUploads": nil, "autoTiering": nil,
 		"meterFlagSet": json.RawMessage("[]"), "objectLevelAuditMode": "Disabled",
 	}

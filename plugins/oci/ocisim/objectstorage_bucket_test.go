@@ -65,7 +65,7 @@ func TestBuckets(t *testing.T) {
 	equal(t, "merged metadata", len(up.Metadata), 3)
 	_, err = update(objectstorage.UpdateBucketDetails{}, made.ETag)
 	b.fails(err, 412, "IfMatchFailed")
-	_, err = update(objectstorage.UpdateBucketDetails{Versioning: "Enabled"}, nil)
+	_, err = update(objectstorage.UpdateBucketDetails{PublicAccessType: "ObjectRead"}, nil)
 	b.fails(err, 501, "NotImplemented")
 	_, err = update(objectstorage.UpdateBucketDetails{Name: str("renamed")}, nil)
 	b.must(err)

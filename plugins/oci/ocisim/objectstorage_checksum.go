@@ -14,9 +14,6 @@ type checksums struct {
 
 // receiveBody stores the body of a PUT and verifies all checksums that the client gave. On an error nothing remains.
 func (c *call) receiveBody() (*received, *checksums, error) {
-	if err := c.refuseEncryption(); err != nil {
-		return nil, nil, err
-	}
 	if c.r.ContentLength < 0 {
 		return nil, nil, fail(411, "ContentLengthRequired", "The Content-Length header is required")
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// lifecyclePolicy is kept and given back; the simulator does not carry it out.
+// lifecyclePolicy is a policy as it was put.
 type lifecyclePolicy struct {
 	ETag    string
 	Created time.Time
@@ -20,6 +20,8 @@ type lifecycleRule struct {
 	TimeUnit   string
 	IsEnabled  *bool
 	Target     *string
+
+	ObjectNameFilter *nameFilter
 }
 
 func (r *lifecycleRule) check() error {
@@ -35,11 +37,14 @@ func (r *lifecycleRule) check() error {
 	case r.IsEnabled == nil:
 		return fail(400, "InvalidJSON", "isEnabled of the rule %q is required", r.Name)
 	}
+	if r.Target != nil && !slices.Contains([]string{"objects", "multipart-uploads", "previous-object-versions"}, *r.Target) {
+		return fail(400, "InvalidLifecycleActionType", "The target %q of the rule %q is not one of objects, multipart-uploads, previous-object-versions", *r.Target, r.Name)
+	}
 	uploads := r.Target != nil && *r.Target == "multipart-uploads"
 	if uploads != (r.Action == "ABORT") {
 		return fail(400, "InvalidLifecycleActionType", "The rule %q: ABORT is for the target multipart-uploads, and nothing else is", r.Name)
 	}
-	return nil
+	return r.ObjectNameFilter.check(r.Name)
 }
 
 func putLifecycle(c *call) error {
@@ -75,7 +80,11 @@ func putLifecycle(c *call) error {
 		}
 		names[r.Name] = true
 	}
+	if c.s.state.ObjectStorage.NoServicePolicy {
+		return c.s.errNoServicePolicy(b.Region)
+	}
 	b.Lifecycle = &lifecyclePolicy{ETag: newUUID(), Created: c.s.now(), Items: in.Items}
+	c.s.scheduleLifecycle()
 	return c.lifecycleAnswer(b)
 }
 

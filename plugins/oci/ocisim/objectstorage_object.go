@@ -27,6 +27,10 @@ func (c *call) attributes(b *bucket) (attributes, error) {
 			a.Meta[key] = strings.Join(values, ",")
 		}
 	}
+	var err error
+	if a.CustomerKey, a.KmsKey, err = c.encryption(b); err != nil {
+		return a, err
+	}
 	return a.complete(c.value("Storage-Tier"), b)
 }
 
@@ -45,23 +49,13 @@ func (a attributes) complete(tier string, b *bucket) (attributes, error) {
 	return a, checkMetadata(a.Meta)
 }
 
-// refuseEncryption rejects keys of customers and vaults: bytes would not be protected as the client wants.
-func (c *call) refuseEncryption() error {
-	for name := range c.r.Header {
-		if strings.HasPrefix(strings.ToLower(name), "opc-sse-customer-") && c.value(name) != "" {
-			return errNotImplemented("Encryption with customer-provided keys")
-		}
-	}
-	if key := c.value("opc-sse-kms-key-id"); key != "" {
-		return fail(400, "InvalidKmsKeyId", "The KMS key %q does not exist: the simulator has no vaults", key)
-	}
-	return nil
-}
-
 func putObject(c *call) error {
 	name := c.vars["object"]
 	if err := checkObjectName(name); err != nil {
 		return err
+	}
+	if c.vars["token"] != "" && c.value("opc-multipart") == "true" {
+		return c.locked(func() error { return c.beginParUpload(name) })
 	}
 	var a attributes
 	err := c.locked(func() error { // before the body, so that a client that waits for 100 Continue need not send it
@@ -72,8 +66,8 @@ func putObject(c *call) error {
 		if a, err = c.attributes(b); err != nil {
 			return err
 		}
-		if c.value("opc-multipart") == "true" {
-			return errNotImplemented("Multipart upload through a pre-authenticated request")
+		if err := c.mayPut(b, name); err != nil {
+			return err
 		}
 		return c.writeConditions(c.s.currentETag(b, name))
 	})
@@ -112,6 +106,14 @@ func putObject(c *call) error {
 	return c.empty(200)
 }
 
+// mayPut checks before the body is read what can be known of a PUT. The caller holds s.mu.
+func (c *call) mayPut(b *bucket, name string) error {
+	if err := c.s.mayReplace(b, name); err != nil {
+		return err
+	}
+	return c.s.haveRoom(max(0, c.r.ContentLength))
+}
+
 // putAgain arranges that the object is put once more, as if the first attempt of a retried request arrived late. The file
 // stays until then. The caller holds s.mu.
 func (s *Server) putAgain(c *call, bucketID string, o *object) {
@@ -120,21 +122,21 @@ func (s *Server) putAgain(c *call, bucketID string, o *object) {
 		s.store.retain(seg.File)
 	}
 	s.after(c.fault.LateDuplicate, func() {
-		again.ETag, again.Version, again.Modified = newUUID(), newUUID(), s.now()
-		if s.bucketExists(bucketID) {
-			_ = s.store.do(change{Bucket: bucketID, Put: &again}) // nobody waits for it
+		if b := s.bucketByID(bucketID); b != nil {
+			_ = s.replaceObject(b, &again, change{}) // nobody waits for it
 		}
 		s.store.releaseAll(again.Files)
 	})
 }
 
-func (s *Server) bucketExists(id string) bool {
+// bucketByID returns the bucket with an OCID, nil if there is none. The caller holds s.mu.
+func (s *Server) bucketByID(id string) *bucket {
 	for _, b := range s.state.ObjectStorage.Buckets {
 		if b.ID == id {
-			return true
+			return b
 		}
 	}
-	return false
+	return nil
 }
 
 // locked runs f under s.mu, unless the simulator is closed.
@@ -166,17 +168,9 @@ func (s *Server) commitReceived(b *bucket, name string, rec *received, sums *che
 	return o, s.replaceObject(b, o, change{})
 }
 
-// replaceObject gives the object its identity and puts it, together with whatever else the change says. The caller holds s.mu.
-func (s *Server) replaceObject(b *bucket, o *object, c change) error {
-	o.ETag, o.Version, o.Modified = newUUID(), newUUID(), s.now()
-	o.Created = o.Modified
-	c.Bucket, c.Put = b.ID, o
-	return s.store.do(c)
-}
-
 // putObjectFile moves the file at path into a bucket of the tenancy's namespace as the object name, replacing an older one at
 // once. The file must be on the file system of Dir, and nobody may write to it. It takes s.mu: the caller must not hold it.
-func (s *Server) putObjectFile(bucket, name, path string, meta map[string]string) error {
+func (s *Server) putObjectFile(region, bucket, name, path string, meta map[string]string) error {
 	if err := checkObjectName(name); err != nil {
 		return err
 	}
@@ -189,8 +183,11 @@ func (s *Server) putObjectFile(bucket, name, path string, meta map[string]string
 	if s.closed {
 		return errors.New("the simulator is closed")
 	}
-	b, err := s.findBucket(bucket)
+	b, err := s.findBucket(region, bucket)
 	if err != nil {
+		return err
+	}
+	if err := s.checkKmsKey(b.Settings.KmsKey); err != nil {
 		return err
 	}
 	a, err := attributes{Headers: map[string]string{}, Meta: maps.Clone(meta)}.complete("", b)
@@ -200,7 +197,11 @@ func (s *Server) putObjectFile(bucket, name, path string, meta map[string]string
 	if err := os.Rename(path, s.store.path(rec.File)); err != nil {
 		return err
 	}
+	a.KmsKey = b.Settings.KmsKey
 	_, err = s.commitReceived(b, name, rec, nil, a)
+	if err != nil {
+		s.store.discard(rec.File)
+	}
 	return err
 }
 
@@ -218,8 +219,8 @@ func (c *call) findObject() (*bucket, *object, error) {
 		return nil, nil, err
 	}
 	name := c.vars["object"]
-	o := c.s.store.bucket(b.ID).objects[name]
-	if v := c.query("versionId"); o == nil || v != "" && v != o.Version {
+	o := c.s.store.bucket(b.ID).find(name, c.query("versionId"))
+	if o == nil || o.Marker {
 		return nil, nil, errObjectNotFound(b.Name, name)
 	}
 	return b, o, nil
@@ -230,7 +231,11 @@ func getObject(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.refuseEncryption(); err != nil {
+	given, err := c.customerKey(customerHeaders)
+	if err != nil {
+		return err
+	}
+	if err := c.s.mayDecrypt(given, o.CustomerKey, o.KmsKey); err != nil {
 		return err
 	}
 	c.header.Set("Etag", o.ETag)
@@ -336,20 +341,4 @@ func parseRange(text string, size int64) (off, n int64, partial bool, err error)
 		return 0, 0, false, unsatisfiable
 	}
 	return off, end - off + 1, true, nil
-}
-
-func deleteObject(c *call) error {
-	b, o, err := c.findObject()
-	if err != nil {
-		return err
-	}
-	if err := c.writeConditions(o.ETag); err != nil {
-		return err
-	}
-	if err := c.s.store.do(change{Bucket: b.ID, Delete: []string{o.Name}}); err != nil {
-		return err
-	}
-	c.header.Set("Last-Modified", httpTime(c.s.now()))
-	c.header.Set("version-id", o.Version)
-	return c.empty(204)
 }

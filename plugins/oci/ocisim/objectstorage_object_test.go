@@ -266,29 +266,3 @@ func TestBrokenUploads(t *testing.T) {
 	b.eventually(func() bool { return len(b.dataFiles()) == 0 && b.Server.Log().Count("PutObject") == 3 })
 	equal(t, "objects", len(b.names(bucket, objectstorage.ListObjectsRequest{})), 0)
 }
-
-func TestEncryptionIsRefused(t *testing.T) {
-	b := newTestbed(t, Options{})
-	bucket := b.bucket("b")
-	req := putRequest(b.ns, bucket, "o", "x")
-	req.OpcSseCustomerAlgorithm = str("AES256")
-	_, err := b.OS.PutObject(b.ctx, req)
-	b.fails(err, 501, "NotImplemented")
-	req = putRequest(b.ns, bucket, "o", "x")
-	req.OpcSseKmsKeyId = str("ocid1.key.oc1..x")
-	_, err = b.OS.PutObject(b.ctx, req)
-	b.fails(err, 400, "InvalidKmsKeyId")
-}
-
-func TestRefusedOperations(t *testing.T) {
-	b := newTestbed(t, Options{})
-	bucket := b.bucket("b")
-	_, err := b.OS.ListObjectVersions(b.ctx, objectstorage.ListObjectVersionsRequest{NamespaceName: b.ns, BucketName: bucket})
-	b.fails(err, 501, "NotImplemented")
-	_, err = b.OS.ListRetentionRules(b.ctx, objectstorage.ListRetentionRulesRequest{NamespaceName: b.ns, BucketName: bucket})
-	b.fails(err, 501, "NotImplemented")
-	_, err = b.OS.ListReplicationPolicies(b.ctx, objectstorage.ListReplicationPoliciesRequest{NamespaceName: b.ns, BucketName: bucket})
-	b.fails(err, 501, "NotImplemented")
-	_, err = b.OS.ReencryptBucket(b.ctx, objectstorage.ReencryptBucketRequest{NamespaceName: b.ns, BucketName: bucket})
-	b.fails(err, 501, "NotImplemented")
-}

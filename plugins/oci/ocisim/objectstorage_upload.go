@@ -42,11 +42,8 @@ func (d *uploadDetails) attributes(b *bucket) (attributes, error) {
 }
 
 func createMultipartUpload(c *call) error {
-	b, err := c.findBucket()
+	b, err := c.findWritableBucket()
 	if err != nil {
-		return err
-	}
-	if err := c.refuseEncryption(); err != nil {
 		return err
 	}
 	var in uploadDetails
@@ -61,6 +58,12 @@ func createMultipartUpload(c *call) error {
 	}
 	u := &upload{ID: newUUID(), Object: in.Object, Created: c.s.now()}
 	if u.attributes, err = in.attributes(b); err != nil {
+		return err
+	}
+	if u.CustomerKey, u.KmsKey, err = c.encryption(b); err != nil {
+		return err
+	}
+	if err := c.s.mayReplace(b, u.Object); err != nil {
 		return err
 	}
 	if err := c.s.store.do(change{Bucket: b.ID, Begin: u}); err != nil {
@@ -104,7 +107,10 @@ func (c *call) findUpload() (*bucket, *upload, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	id := c.query("uploadId")
+	id := c.uploadID
+	if id == "" {
+		id = c.query("uploadId")
+	}
 	u := c.s.store.bucket(b.ID).uploads[id]
 	if u == nil || u.Object != c.vars["object"] {
 		return nil, nil, fail(404, "UploadNotFound", "No such upload: '%s' of the object '%s'", id, c.vars["object"])
@@ -113,13 +119,21 @@ func (c *call) findUpload() (*bucket, *upload, error) {
 }
 
 func uploadPart(c *call) error {
-	number, err := strconv.Atoi(c.query("uploadPartNum"))
+	return c.receivePart(c.query("uploadPartNum"))
+}
+
+// receivePart stores the body as the part of this number.
+func (c *call) receivePart(text string) error {
+	number, err := strconv.Atoi(text)
 	if err != nil || number < 1 || number > maxParts {
-		return fail(400, "InvalidUploadPartNumber", "The part number %q is not between 1 and %d", c.query("uploadPartNum"), maxParts)
+		return fail(400, "InvalidUploadPartNumber", "The part number %q is not between 1 and %d", text, maxParts)
 	}
 	err = c.locked(func() error {
-		_, u, err := c.findUpload()
+		b, u, err := c.findUpload()
 		if err != nil {
+			return err
+		}
+		if err := c.mayUploadPart(b, u); err != nil {
 			return err
 		}
 		etag := ""
@@ -138,6 +152,10 @@ func uploadPart(c *call) error {
 	p := &part{
 		Number: number, ETag: newUUID(), MD5: rec.MD5, CRC32C: rec.CRC32C,
 		SHA256: sums.keptSHA256(), SHA384: sums.keptSHA384(), segment: rec.segment,
+	}
+	if c.fault != nil && c.fault.LateListed > 0 {
+		from := c.s.now().Add(c.fault.LateListed)
+		p.Listed = &from
 	}
 	err = c.locked(func() error {
 		b, u, err := c.findUpload()
@@ -163,6 +181,24 @@ func uploadPart(c *call) error {
 	return c.empty(200)
 }
 
+// mayUploadPart checks before the body is read what can be known of a part. The caller holds s.mu.
+func (c *call) mayUploadPart(b *bucket, u *upload) error {
+	if err := b.writable(); err != nil {
+		return err
+	}
+	given, err := c.customerKey(customerHeaders)
+	if err != nil {
+		return err
+	}
+	if err := c.s.mayDecrypt(given, u.CustomerKey, ""); err != nil {
+		return err
+	}
+	if err := c.s.checkKmsKey(u.KmsKey); err != nil {
+		return err
+	}
+	return c.s.haveRoom(max(0, c.r.ContentLength))
+}
+
 // putPartAgain arranges that the part arrives once more: it replaces what is there, with a new ETag, if the upload is still
 // open. The caller holds s.mu.
 func (s *Server) putPartAgain(c *call, bucketID, uploadID string, p *part) {
@@ -182,7 +218,9 @@ func listMultipartUploadParts(c *call) error {
 	if err != nil {
 		return err
 	}
-	parts, err := page(c, u.sortedParts(), func(p *part) string { return fmt.Sprintf("%05d", p.Number) })
+	now := c.s.now()
+	shown := slices.DeleteFunc(u.sortedParts(), func(p *part) bool { return p.Listed != nil && now.Before(*p.Listed) })
+	parts, err := page(c, shown, func(p *part) string { return fmt.Sprintf("%05d", p.Number) })
 	if err != nil {
 		return err
 	}
@@ -206,11 +244,13 @@ func abortMultipartUpload(c *call) error {
 
 // commitDetails is the body of CommitMultipartUpload.
 type commitDetails struct {
-	PartsToCommit []struct {
-		PartNum int
-		ETag    string
-	}
+	PartsToCommit  []partToCommit
 	PartsToExclude []int
+}
+
+type partToCommit struct {
+	PartNum int
+	ETag    string
 }
 
 func commitMultipartUpload(c *call) error {
@@ -222,7 +262,12 @@ func commitMultipartUpload(c *call) error {
 	if err := c.decode(&in); err != nil {
 		return err
 	}
-	parts, err := c.s.chooseParts(u, &in)
+	return c.commit(b, u, &in)
+}
+
+// commit makes an object of the parts of an upload that are chosen.
+func (c *call) commit(b *bucket, u *upload, in *commitDetails) error {
+	parts, err := c.s.chooseParts(u, in)
 	if err != nil {
 		return err
 	}

@@ -150,7 +150,7 @@ func (p *par) allows(operation, name string, now time.Time) bool {
 	switch operation {
 	case "GetObject", "HeadObject":
 		return reads && p.covers(name)
-	case "PutObject":
+	case "PutObject", "UploadPart", "CommitMultipartUpload", "AbortMultipartUpload", "ListMultipartUploadParts":
 		return writes && p.covers(name)
 	case "ListObjects":
 		return p.Listing == "ListObjects" && strings.HasPrefix(name, p.Object)
@@ -186,7 +186,7 @@ func errParNotFound() error {
 func (s *Server) mayWrite(t *exportTarget) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b, err := s.findBucket(t.Bucket)
+	b, err := s.findBucket(t.Region, t.Bucket)
 	if err != nil || t.PAR == "" {
 		return err
 	}

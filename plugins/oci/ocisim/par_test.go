@@ -186,10 +186,10 @@ func TestExportedImage(t *testing.T) {
 			t.Errorf("%+v: got %v", target, err)
 		}
 	}
-	if err := b.putObjectFile("nope", "image", path, nil); asAPIError(err).Code != "BucketNotFound" {
+	if err := b.putObjectFile(b.Region(), "nope", "image", path, nil); asAPIError(err).Code != "BucketNotFound" {
 		t.Errorf("got %v", err)
 	}
-	b.must(b.putObjectFile("b", "image", path, map[string]string{"k": "v"}))
+	b.must(b.putObjectFile(b.Region(), "b", "image", path, map[string]string{"k": "v"}))
 	equal(t, "content", b.get(bucket, "image"), "image bytes")
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Errorf("the file is still there: %v", err)

@@ -33,8 +33,6 @@ func recordedExceptions() []exception {
 	return []exception{
 		{"objectstorage", "DELETE", "header content-length", "HTTP forbids it with 204; Oracle's front end of 2018 sent 0"},
 		{"objectstorage", "GET /n/{ns}/b/{bucket}/ 304", "header content-length", "Go's server sends none with 304"},
-		{"objectstorage", "GET /n/{ns}/b/{bucket}/o/{object}", "header version-id", "versioning is not simulated"},
-		{"objectstorage", "PUT /n/{ns}/b/{bucket}/o/{object}", "header version-id", "versioning is not simulated"},
 		{"objectstorage", "", "key count", "a name of 2018 for approximateCount"},
 		{"objectstorage", "", "key size", "a name of 2018 for approximateSize"},
 		{"objectstorage", "", "key estimatedCount", "a name of 2018 for approximateCount"},
@@ -45,11 +43,9 @@ func recordedExceptions() []exception {
 	}
 }
 
-// unreachable rows are of operations whose path is taken by the same word of another host, or whose answer depends on
-// what is not simulated.
+// unreachable rows are of operations whose path is taken by the same word of another host.
 func unreachable(row recordedRow) bool {
-	return row.host == "identity" && strings.HasPrefix(row.path, "/20160918/workRequests") || // all hosts share one port here
-		row.host == "objectstorage" && row.name() == "DELETE /n/{ns}/b/{bucket} 403" // a bucket that is replicated
+	return row.host == "identity" && strings.HasPrefix(row.path, "/20160918/workRequests") // all hosts share one port here
 }
 
 type requestMaker = func(*cloud) rawRequest
@@ -57,7 +53,7 @@ type requestMaker = func(*cloud) rawRequest
 // recordedRequests are the requests that make the simulator answer in the shapes of rows, by host, method, path and status.
 func recordedRequests() map[string]requestMaker {
 	all := map[string]requestMaker{}
-	for _, m := range []map[string]requestMaker{identityRequests(), computeReadRequests(), computeWriteRequests(), bucketRequests(), objectRequests(), parRequests(), copyRequests()} {
+	for _, m := range []map[string]requestMaker{identityRequests(), computeReadRequests(), computeWriteRequests(), bucketRequests(), objectRequests(), parRequests(), copyRequests(), ruleRequests()} {
 		maps.Copy(all, m)
 	}
 	return all

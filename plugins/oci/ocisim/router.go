@@ -95,9 +95,9 @@ func (r *route) match(path string) (vars map[string]string, score int, ok bool) 
 }
 
 // serve is the way of every request: route, faults, authentication, handler, answer, log.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, region string) {
 	op, vars, known := s.routes.find(r.Method, r.URL)
-	c := &call{s: s, w: w, r: r, vars: vars, op: op, header: http.Header{}}
+	c := &call{s: s, w: w, r: r, vars: vars, op: op, region: region, header: http.Header{}}
 	if op == nil {
 		c.op = &operation{name: "Unknown", bucket: isObjectStorage(r.URL.Path), public: true, keeps: true, fn: func(*call) error {
 			if known {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -15,7 +16,16 @@ type Seed struct {
 	Compartments []SeedCompartment `json:"compartments"`
 	Buckets      []SeedBucket      `json:"buckets"`
 	Instances    []SeedInstance    `json:"instances"`
-	Rules        []Rule            `json:"rules"` // what principals may do; without rules, everything
+	Images       []SeedImage       `json:"images"`
+	Keys         []SeedKey         `json:"keys"`   // of vaults
+	Limits       Limits            `json:"limits"` //
+	Rules        []Rule            `json:"rules"`  // what principals may do; without rules, everything
+
+	// NoServicePolicy: no policy lets the service act on objects, so that copies and lifecycle policies are refused.
+	NoServicePolicy bool `json:"no_service_policy"`
+	// TupleExport: whose ExportImage may name a bucket, an object and a namespace: all (default), users (with an API key, not with
+	// a security token) or none. Others get the error "Invalid bucketName" and must give a URI, as some tenancies want it.
+	TupleExport string `json:"tuple_export"`
 }
 
 // SeedCompartment is one compartment. Its parents need no entries of their own.
@@ -24,12 +34,6 @@ type SeedCompartment struct {
 	Description  string            `json:"description"`
 	Inaccessible bool              `json:"inaccessible"` // missing from lists with accessLevel=ACCESSIBLE
 	Tags         map[string]string `json:"tags"`
-}
-
-// SeedBucket is one bucket of the tenancy's namespace.
-type SeedBucket struct {
-	Name        string `json:"name"`
-	Compartment string `json:"compartment"` // path; empty: the tenancy
 }
 
 // SeedInstance is one virtual machine with a boot disk that holds real bytes.
@@ -44,6 +48,9 @@ type SeedInstance struct {
 	Tags         map[string]string `json:"tags"`          // free-form tags
 	DataVolumes  []SeedVolume      `json:"data_volumes"`  //
 	ImageListing string            `json:"image_listing"` // image it was launched from: platform (default), custom, marketplace
+	Image        string            `json:"image"`         // name of an image of the seed that it was launched from, instead
+	// IgnoresSoftStop: the guest does not stop when SOFTSTOP or SOFTRESET asks it to; after 15 minutes its power is cut.
+	IgnoresSoftStop bool `json:"ignores_soft_stop"`
 }
 
 // SeedVolume is a data volume attached to an instance. It is listed, but has no bytes: images do not contain it.
@@ -115,7 +122,7 @@ func seedError(err error) error {
 	case errors.As(err, &kind):
 		return fmt.Errorf("%s: have a %s, want a %s (byte %d)", kind.Field, kind.Value, kind.Type, kind.Offset)
 	case strings.Contains(err.Error(), "unknown field"):
-		return fmt.Errorf("%w; known keys are compartments, buckets, instances, rules and the keys of their entries", err)
+		return fmt.Errorf("%w; known keys are those of ocisim.Seed: see docs/ocisim.md", err)
 	}
 	return err
 }
@@ -131,17 +138,33 @@ func (s *Seed) check() error {
 			paths[p] = true
 		}
 	}
+	var keys []string
+	for i, k := range s.Keys {
+		if k.Name == "" || slices.Contains(keys, k.Name) {
+			return fmt.Errorf("keys[%d]: %q: want a name that no other key has", i, k.Name)
+		}
+		keys = append(keys, k.Name)
+	}
 	buckets := map[string]bool{}
 	for i, b := range s.Buckets {
 		switch {
 		case b.Name == "":
 			return fmt.Errorf("buckets[%d]: has no name", i)
-		case buckets[b.Name]:
+		case buckets[b.Region+"/"+b.Name]:
 			return fmt.Errorf("buckets[%d]: %q is there twice; bucket names are unique in a namespace", i, b.Name)
 		case !paths[b.Compartment]:
 			return fmt.Errorf("buckets[%d] %q: compartment %q is not in the seed; add it to compartments", i, b.Name, b.Compartment)
 		}
-		buckets[b.Name] = true
+		if err := s.Buckets[i].check(keys); err != nil {
+			return fmt.Errorf("buckets[%d] %q: %w", i, b.Name, err)
+		}
+		buckets[b.Region+"/"+b.Name] = true
+	}
+	if !slices.Contains([]string{"", tupleAll, tupleUsers, tupleNone}, s.TupleExport) {
+		return fmt.Errorf("tuple_export %q: want all, users or none", s.TupleExport)
+	}
+	if err := s.checkImages(paths); err != nil {
+		return err
 	}
 	for i, r := range s.Rules {
 		if err := r.check(paths); err != nil {
@@ -182,19 +205,24 @@ func (in *SeedInstance) check() error {
 	default:
 		return fmt.Errorf("image_listing %q: want platform, custom or marketplace", in.ImageListing)
 	}
-	size, data := in.sizes()
-	switch {
-	case in.AD < 0 || in.AD > adCount:
+	if in.AD < 0 || in.AD > adCount {
 		return fmt.Errorf("ad %d: want 1, 2 or 3", in.AD)
-	case size <= 0 || size%mib != 0:
-		return fmt.Errorf("disk_bytes %d: want a positive multiple of %d (1 MiB)", size, mib)
-	case data < 0 || data > size:
-		return fmt.Errorf("data_bytes %d: want 0 to disk_bytes (%d)", data, size)
 	}
 	for i, v := range in.DataVolumes {
 		if v.Name == "" || v.SizeGBs < 0 {
 			return fmt.Errorf("data_volumes[%d]: want a name and a size_gbs that is not negative", i)
 		}
+	}
+	return checkSizes(in.sizes())
+}
+
+// checkSizes tells what is wrong with a disk.
+func checkSizes(size, data int64) error {
+	switch {
+	case size <= 0 || size%mib != 0:
+		return fmt.Errorf("disk_bytes %d: want a positive multiple of %d (1 MiB)", size, mib)
+	case data < 0 || data > size:
+		return fmt.Errorf("data_bytes %d: want 0 to disk_bytes (%d)", data, size)
 	}
 	return nil
 }

@@ -25,16 +25,26 @@ func (s *Server) applySeed(seed *Seed) error {
 		s.seedCompartments(c)
 	}
 	s.seedImages()
+	s.state.Compute.TupleExport, s.state.ObjectStorage.NoServicePolicy = seed.TupleExport, seed.NoServicePolicy
+	for _, k := range seed.Keys {
+		s.setKey(k.Name, !k.Disabled)
+	}
+	for i, im := range seed.Images {
+		if err := s.seedImage(i, im); err != nil {
+			return fmt.Errorf("image %s: %w", im.Name, err)
+		}
+	}
 	for i, in := range seed.Instances {
 		if err := s.seedInstance(i, in); err != nil {
 			return fmt.Errorf("instance %s: %w", in.Name, err)
 		}
 	}
 	for _, b := range seed.Buckets {
-		if err := s.seedBucket(b.Name, s.compartmentOCID(b.Compartment)); err != nil {
+		if err := s.seedBucket(b); err != nil {
 			return fmt.Errorf("bucket %s: %w", b.Name, err)
 		}
 	}
+	s.state.Limits = seed.Limits
 	return nil
 }
 
@@ -97,6 +107,7 @@ func (s *Server) seedInstance(i int, seed SeedInstance) error {
 		PrivateIP:    fmt.Sprintf("10.0.%d.%d", i/250, i%250+2),
 		PublicIP:     fmt.Sprintf("203.0.113.%d", i%250+2),
 		Disk:         "disks/" + id + ".raw",
+		Stubborn:     seed.IgnoresSoftStop,
 	}
 	if seed.Shape != "" {
 		in.Shape = seed.Shape
@@ -119,6 +130,9 @@ func (s *Server) seedInstance(i int, seed SeedInstance) error {
 
 // seedSource returns the image that the instance was launched from, and makes it if it is a custom one. The caller holds s.mu.
 func (s *Server) seedSource(in *instance, seed SeedInstance, name string) (string, error) {
+	if seed.Image != "" {
+		return s.ImageID(seed.Image), nil
+	}
 	switch seed.ImageListing {
 	case listingMarketplace:
 		return namedOCID("image", s.regionKey(), "Marketplace-Firewall-7.2"), nil

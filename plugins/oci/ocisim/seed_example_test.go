@@ -38,5 +38,5 @@ func ExampleLoadSeed() {
 	fmt.Println(err)
 	// Output:
 	// vm RUNNING 1048576
-	// read seed: json: unknown field "bucket"; known keys are compartments, buckets, instances, rules and the keys of their entries
+	// read seed: json: unknown field "bucket"; known keys are those of ocisim.Seed: see docs/ocisim.md
 }

@@ -8,6 +8,7 @@
 package ocisim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -17,7 +18,7 @@ import (
 	"time"
 )
 
-// Server is a simulated region of one tenancy. It is safe for concurrent use. Two servers must not share a directory.
+// Server is a simulated tenancy. It is safe for concurrent use. Two servers must not share a directory.
 type Server struct {
 	dir     string
 	clock   Clock
@@ -45,17 +46,19 @@ type Server struct {
 	nextID  int
 	compute computeFaults
 	closed  bool
+	nightly bool // the next run of lifecycle policies is arranged
 }
 
 // Options configures New. Only Dir is required.
 type Options struct {
-	Dir         string  // state and object bytes; created if missing. New on the same Dir continues where Close or a crash left off
-	Clock       Clock   // nil is the wall clock
-	Region      string  // "" is us-phoenix-1. Fixed when Dir is new
-	Namespace   string  // "" is axsim. Fixed when Dir is new
-	Seed        *Seed   // what a new Dir contains; nil is the default seed
-	MinPartSize int64   // smallest size of any part of an upload but the last; 0 accepts all
-	Timings     Timings // durations of asynchronous work
+	Dir         string   // state and object bytes; created if missing. New on the same Dir continues where Close or a crash left off
+	Clock       Clock    // nil is the wall clock
+	Region      string   // "" is us-phoenix-1. Fixed when Dir is new
+	Regions     []string // other regions that the tenancy is subscribed to, see RegionHandler. Fixed when Dir is new
+	Namespace   string   // "" is axsim. Fixed when Dir is new
+	Seed        *Seed    // what a new Dir contains; nil is the default seed
+	MinPartSize int64    // smallest size of any part of an upload but the last; 0 accepts all
+	Timings     Timings  // durations of asynchronous work
 	// SkipMD5 saves the MD5 of uploads that come without Content-MD5, for benchmarks of clients: it is what an upload costs
 	// here. Answers then lack opc-content-md5 and opc-multipart-md5, which OCI always gives.
 	SkipMD5 bool
@@ -67,6 +70,7 @@ type Timings struct {
 	CreateImage time.Duration // of PROVISIONING or IMPORTING of an image
 	ExportImage time.Duration // of EXPORTING, beside the time that converting the disk takes
 	PowerAction time.Duration // of STARTING, STOPPING and the like
+	SoftStop    time.Duration // that a guest which ignores SOFTSTOP is given; 0 is 15 minutes, as in OCI
 }
 
 func (t Timings) withDefaults() Timings {
@@ -74,6 +78,9 @@ func (t Timings) withDefaults() Timings {
 		if *d == 0 {
 			*d = 300 * time.Millisecond
 		}
+	}
+	if t.SoftStop == 0 {
+		t.SoftStop = 15 * time.Minute
 	}
 	return t
 }
@@ -137,8 +144,12 @@ func (s *Server) open(o Options) error {
 	for _, rule := range s.state.Rules {
 		s.rules.Add(rule)
 	}
+	for _, b := range s.state.ObjectStorage.Buckets { // written by an older simulator
+		b.Region, b.Settings.Versioning = cmp.Or(b.Region, s.state.Region), cmp.Or(b.Settings.Versioning, versioningDisabled)
+	}
 	s.resumeCopies()
 	s.resumeCompute()
+	s.scheduleLifecycle()
 	return s.persist()
 }
 
@@ -211,18 +222,7 @@ func (s *Server) Namespace() string { return s.state.Namespace }
 // Region is the name of the simulated region.
 func (s *Server) Region() string { return s.state.Region }
 
-// regionKey is the short form of the region that OCIDs and instances carry, such as phx.
-func (s *Server) regionKey() string {
-	switch s.state.Region {
-	case "us-phoenix-1":
-		return "phx"
-	case "us-ashburn-1":
-		return "iad"
-	}
-	return s.state.Region
-}
-
-// ServeHTTP serves one request of any simulated service.
+// ServeHTTP serves one request of any simulated service, in the region that its host names.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.serve(w, r)
+	s.serve(w, r, s.hostRegion(r.Host))
 }

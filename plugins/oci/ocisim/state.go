@@ -17,6 +17,8 @@ type state struct {
 	Tenancy       string
 	User          string
 	Region        string
+	Regions       []string // others that the tenancy is subscribed to
+	Limits        Limits
 	Namespace     string
 	Keys          map[string]string // keyId to the PEM of a public key
 	Rules         []Rule            `json:",omitempty"` // of the seed
@@ -47,7 +49,7 @@ func (s *Server) load(o Options) (fresh bool, err error) {
 }
 
 func newState(o Options) state {
-	st := state{Version: stateVersion, Region: o.Region, Namespace: o.Namespace, Keys: map[string]string{}}
+	st := state{Version: stateVersion, Region: o.Region, Regions: o.Regions, Namespace: o.Namespace, Keys: map[string]string{}}
 	if st.Region == "" {
 		st.Region = "us-phoenix-1"
 	}

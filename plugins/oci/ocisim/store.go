@@ -3,7 +3,6 @@ package ocisim
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -35,10 +34,11 @@ func (st *store) window() *[]byte {
 
 // contents are the objects and uploads of one bucket.
 type contents struct {
-	objects map[string]*object
-	names   []string // of objects, sorted
+	objects map[string]*object   // current versions
+	names   []string             // of objects, sorted
+	past    map[string][]*object // former versions and delete markers, the latest first
 	uploads map[string]*upload
-	size    int64 // of objects
+	size    int64 // of all versions
 	pending int64 // of parts of open uploads
 }
 
@@ -47,9 +47,12 @@ type attributes struct {
 	Headers map[string]string `json:"headers,omitempty"` // Content-Type, Content-Language, ...: those that GET answers with
 	Meta    map[string]string `json:"meta,omitempty"`    // of opc-meta- headers, without that prefix, lower case
 	Tier    string            `json:"tier,omitempty"`    // Standard, InfrequentAccess or Archive
+
+	CustomerKey string `json:"customerKey,omitempty"` // base64 SHA-256 of the key that the client keeps
+	KmsKey      string `json:"kmsKey,omitempty"`      // OCID of a vault's key
 }
 
-// object is one object. It never changes: a new version replaces it.
+// object is one version of an object, or a delete marker. It never changes: another one replaces it.
 type object struct {
 	Name          string     `json:"name"`
 	ETag          string     `json:"etag"`
@@ -63,6 +66,8 @@ type object struct {
 	SHA384        string     `json:"sha384,omitempty"`
 	MultipartMD5  string     `json:"multipartMd5,omitempty"`
 	Parts         int        `json:"parts,omitempty"`        // that it was committed from; 0 if it was put in one request
+	Marker        bool       `json:"marker,omitempty"`       // it says only that the object was deleted
+	Null          bool       `json:"null,omitempty"`         // written while versioning was not enabled
 	ReadableFrom  *time.Time `json:"readableFrom,omitempty"` // of restored archived objects
 	ReadableUntil *time.Time `json:"readableUntil,omitempty"`
 	attributes
@@ -86,25 +91,30 @@ type upload struct {
 
 // part is an uploaded part. It never changes: a later upload of the same number replaces it.
 type part struct {
-	Number int    `json:"number"`
-	ETag   string `json:"etag"`
-	MD5    string `json:"md5"`
-	CRC32C uint32 `json:"crc32c"`
-	SHA256 string `json:"sha256,omitempty"`
-	SHA384 string `json:"sha384,omitempty"`
+	Number int        `json:"number"`
+	ETag   string     `json:"etag"`
+	MD5    string     `json:"md5"`
+	CRC32C uint32     `json:"crc32c"`
+	SHA256 string     `json:"sha256,omitempty"`
+	SHA384 string     `json:"sha384,omitempty"`
+	Listed *time.Time `json:"listed,omitempty"` // lists show it from then on; nil is always
 	segment
 }
 
 // change is one line of the journal: all of it happens, or nothing.
 type change struct {
-	Bucket string   `json:"bucket,omitempty"` // its OCID, so that a bucket of the same name does not inherit
-	Put    *object  `json:"put,omitempty"`
-	Delete []string `json:"delete,omitempty"`
-	Begin  *upload  `json:"begin,omitempty"`
-	Upload string   `json:"upload,omitempty"` // the upload that Part and End concern
-	Part   *part    `json:"part,omitempty"`
-	End    bool     `json:"end,omitempty"`
-	Drop   bool     `json:"drop,omitempty"` // the whole bucket
+	Bucket string        `json:"bucket,omitempty"` // its OCID, so that a bucket of the same name does not inherit
+	Put    *object       `json:"put,omitempty"`
+	Keep   bool          `json:"keep,omitempty"`   // with Put: what was current becomes a former version
+	Delete []string      `json:"delete,omitempty"` // current versions
+	Mark   []*object     `json:"mark,omitempty"`   // delete markers to put in front
+	Forget []versionName `json:"forget,omitempty"`
+	Amend  *object       `json:"amend,omitempty"` // replaces the same version
+	Begin  *upload       `json:"begin,omitempty"`
+	Upload string        `json:"upload,omitempty"` // the upload that Part and End concern
+	Part   *part         `json:"part,omitempty"`
+	End    bool          `json:"end,omitempty"`
+	Drop   bool          `json:"drop,omitempty"` // the whole bucket
 
 	Copy *copyRequest `json:"copy,omitempty"` // of no bucket, unless Put is set as well
 }
@@ -113,7 +123,7 @@ type change struct {
 func (st *store) bucket(id string) *contents {
 	b := st.buckets[id]
 	if b == nil {
-		b = &contents{objects: map[string]*object{}, uploads: map[string]*upload{}}
+		b = &contents{objects: map[string]*object{}, past: map[string][]*object{}, uploads: map[string]*upload{}}
 		st.buckets[id] = b
 	}
 	return b
@@ -148,9 +158,26 @@ func (st *store) apply(c change) {
 	for _, name := range c.Delete {
 		st.remove(b, name)
 	}
+	for _, v := range c.Forget {
+		st.forget(b, v)
+	}
+	for _, m := range c.Mark {
+		st.mark(b, m)
+	}
+	if c.Amend != nil {
+		st.amend(b, c.Amend)
+	}
 	if c.Put != nil {
+		if c.Keep {
+			st.retire(b, c.Put.Name)
+		}
 		st.put(b, c.Put)
 	}
+	st.applyUpload(b, c)
+}
+
+// applyUpload applies what a change says of uploads.
+func (st *store) applyUpload(b *contents, c change) {
 	if c.Begin != nil {
 		c.Begin.parts = map[int]*part{}
 		b.uploads[c.Begin.ID] = c.Begin
@@ -173,11 +200,10 @@ func (st *store) put(b *contents, o *object) {
 	if old := b.objects[o.Name]; old != nil {
 		b.size -= old.Size
 		st.releaseAll(old.Files)
+		b.objects[o.Name] = o
 	} else {
-		i, _ := slices.BinarySearch(b.names, o.Name)
-		b.names = slices.Insert(b.names, i, o.Name)
+		b.enlist(o)
 	}
-	b.objects[o.Name] = o
 	b.size += o.Size
 }
 
@@ -186,9 +212,7 @@ func (st *store) remove(b *contents, name string) {
 	if o == nil {
 		return
 	}
-	i, _ := slices.BinarySearch(b.names, name)
-	b.names = slices.Delete(b.names, i, i+1)
-	delete(b.objects, name)
+	b.unlist(name)
 	b.size -= o.Size
 	st.releaseAll(o.Files)
 }

@@ -68,19 +68,9 @@ func (st *store) compact() error {
 		}
 	}
 	for id, b := range st.buckets {
-		for _, name := range b.names {
-			if err := add(change{Bucket: id, Put: b.objects[name]}); err != nil {
+		for _, c := range b.record(id) {
+			if err := add(c); err != nil {
 				return err
-			}
-		}
-		for _, u := range b.uploads {
-			if err := add(change{Bucket: id, Begin: u}); err != nil {
-				return err
-			}
-			for _, p := range u.sortedParts() {
-				if err := add(change{Bucket: id, Upload: u.ID, Part: p}); err != nil {
-					return err
-				}
 			}
 		}
 	}

@@ -16,7 +16,11 @@ type copyRequest struct {
 	Accepted      time.Time
 	Started       *time.Time
 	Finished      *time.Time
+	SourceRegion  string
 	SourceBucket  string
+	CustomerKey   string // of the destination, as attributes have it
+	KmsKey        string
+	SourceKey     string // hash of the customer-provided key that the client gave for the source
 	Details       copyDetails
 	Logs          []copyMessage
 	Errors        []copyMessage
@@ -56,8 +60,8 @@ func copyObject(c *call) error {
 	if err := checkObjectName(d.DestinationObjectName); err != nil {
 		return err
 	}
-	if d.DestinationRegion != c.s.state.Region {
-		return fail(400, "InvalidRegion", "The region '%s' is not valid: the simulator is of '%s' only", d.DestinationRegion, c.s.state.Region)
+	if !c.s.isRegion(d.DestinationRegion) {
+		return fail(400, "InvalidRegion", "The region '%s' is not valid, or the tenancy is not subscribed to it", d.DestinationRegion)
 	}
 	if !isBucketName(d.DestinationBucket) {
 		return fail(400, "InvalidBucketName", "The destination bucket name '%s' is not valid", d.DestinationBucket)
@@ -65,23 +69,55 @@ func copyObject(c *call) error {
 	if d.DestinationNamespace != c.s.state.Namespace {
 		return fail(404, "NamespaceNotFound", "The namespace '%s' was not found", d.DestinationNamespace)
 	}
-	if _, err := c.s.findBucket(d.DestinationBucket); err != nil {
+	w := &copyRequest{
+		ID: newUUID(), CompartmentID: b.CompartmentID, Status: "ACCEPTED", Accepted: c.s.now(),
+		SourceRegion: b.Region, SourceBucket: b.Name, Details: d,
+	}
+	if err := c.checkCopy(b, w); err != nil {
 		return err
 	}
-	src := c.s.store.bucket(b.ID).objects[d.SourceObjectName]
-	if src == nil || d.SourceVersionID != "" && d.SourceVersionID != src.Version {
-		return errObjectNotFound(b.Name, d.SourceObjectName)
-	}
-	if _, err := matchTier(d.DestinationObjectStorageTier); err != nil {
-		return err
-	}
-	w := &copyRequest{ID: newUUID(), CompartmentID: b.CompartmentID, Status: "ACCEPTED", Accepted: c.s.now(), SourceBucket: b.Name, Details: d}
 	if err := c.s.store.do(change{Copy: w}); err != nil {
 		return err
 	}
 	c.s.scheduleCopy(w)
 	c.header.Set("opc-work-request-id", w.ID)
 	return c.empty(http.StatusAccepted)
+}
+
+// checkCopy checks the places and the keys of a copy, and fills in the keys. The caller holds s.mu.
+func (c *call) checkCopy(b *bucket, w *copyRequest) error {
+	d := &w.Details
+	to, err := c.s.findBucket(d.DestinationRegion, d.DestinationBucket)
+	if err != nil {
+		return err
+	}
+	if err := to.writable(); err != nil {
+		return err
+	}
+	if c.s.state.ObjectStorage.NoServicePolicy {
+		return c.s.errNoServicePolicy(b.Region)
+	}
+	src := c.s.store.bucket(b.ID).find(d.SourceObjectName, d.SourceVersionID)
+	if src == nil || src.Marker {
+		return errObjectNotFound(b.Name, d.SourceObjectName)
+	}
+	if w.SourceKey, err = c.customerKey(sourceCustomerHeaders); err != nil {
+		return err
+	}
+	if err := c.s.mayDecrypt(w.SourceKey, src.CustomerKey, src.KmsKey); err != nil {
+		return err
+	}
+	if w.CustomerKey, w.KmsKey, err = c.encryption(to); err != nil {
+		return err
+	}
+	_, err = matchTier(d.DestinationObjectStorageTier)
+	return err
+}
+
+// errNoServicePolicy says that the service may not act on objects for the tenancy.
+func (s *Server) errNoServicePolicy(region string) error {
+	return fail(400, "InsufficientServicePermissions",
+		"Permissions granted to the object storage service principal 'objectstorage-%s' to this bucket are insufficient", region)
 }
 
 // scheduleCopy arranges the states that are still to come. The caller holds s.mu.
@@ -135,19 +171,22 @@ func (s *Server) finishCopy(w *copyRequest) {
 // carryOut makes the copy, together with the change that says so. It shares the files of the source.
 func (s *Server) carryOut(w *copyRequest, done change) error {
 	d := &w.Details
-	from, err := s.findBucket(w.SourceBucket)
+	from, err := s.findBucket(w.SourceRegion, w.SourceBucket)
 	if err != nil {
 		return err
 	}
-	to, err := s.findBucket(d.DestinationBucket)
+	to, err := s.findBucket(d.DestinationRegion, d.DestinationBucket)
 	if err != nil {
 		return err
 	}
-	src := s.store.bucket(from.ID).objects[d.SourceObjectName]
-	if src == nil {
+	src := s.store.bucket(from.ID).find(d.SourceObjectName, d.SourceVersionID)
+	if src == nil || src.Marker {
 		return errObjectNotFound(from.Name, d.SourceObjectName)
 	}
 	if err := checkConditions(d.SourceObjectIfMatchETag, "", src.ETag); err != nil {
+		return err
+	}
+	if err := s.mayDecrypt(w.SourceKey, src.CustomerKey, src.KmsKey); err != nil {
 		return err
 	}
 	if state := s.archivalState(src); state == "Archived" || state == "Restoring" {
@@ -159,6 +198,7 @@ func (s *Server) carryOut(w *copyRequest, done change) error {
 	o := *src
 	o.Name = d.DestinationObjectName
 	o.ReadableFrom, o.ReadableUntil = nil, nil
+	o.CustomerKey, o.KmsKey = w.CustomerKey, w.KmsKey
 	if d.DestinationObjectMetadata != nil {
 		details := uploadDetails{Metadata: d.DestinationObjectMetadata}
 		a, err := details.attributes(to)
@@ -174,18 +214,18 @@ func (s *Server) carryOut(w *copyRequest, done change) error {
 }
 
 func (s *Server) copyAnswer(w *copyRequest) map[string]any {
-	place := func(action, bucket, object string) map[string]any {
+	place := func(action, region, bucket, object string) map[string]any {
 		return map[string]any{
 			"actionType": action, "entityType": "object", "identifier": nil,
 			"entityUri": "/n/" + s.state.Namespace + "/b/" + bucket + "/o/" + escapeName(object),
-			"metadata":  map[string]string{"REGION": s.state.Region, "NAMESPACE": s.state.Namespace, "BUCKET": bucket, "OBJECT": object},
+			"metadata":  map[string]string{"REGION": region, "NAMESPACE": s.state.Namespace, "BUCKET": bucket, "OBJECT": object},
 		}
 	}
 	return map[string]any{
 		"operationType": "COPY_OBJECT", "status": w.Status, "id": w.ID, "compartmentId": w.CompartmentID, "percentComplete": w.Percent,
 		"resources": []any{
-			place("READ", w.SourceBucket, w.Details.SourceObjectName),
-			place("WRITTEN", w.Details.DestinationBucket, w.Details.DestinationObjectName),
+			place("READ", w.SourceRegion, w.SourceBucket, w.Details.SourceObjectName),
+			place("WRITTEN", w.Details.DestinationRegion, w.Details.DestinationBucket, w.Details.DestinationObjectName),
 		},
 		"timeAccepted": jsonTime(w.Accepted), "timeStarted": timeOrNull(w.Started), "timeFinished": timeOrNull(w.Finished),
 	}
