@@ -62,6 +62,20 @@ func TestLoadSeedErrors(t *testing.T) {
 		`{"instances": [{"name": "a", "disk_bytes": 1048576, "data_bytes": -1}]}`: "data_bytes -1",
 		`{"instances": [{"name": "a", "image_listing": "own"}]}`:                  "want platform, custom or marketplace",
 		`{"instances": [{"name": "a", "data_volumes": [{}]}]}`:                    "data_volumes[0]",
+		`{"instances": [{"name": "a", "image": "none"}]}`:                         `image "none"`,
+		`{"images": [{"name": ""}]}`:                                              "want a name",
+		`{"images": [{"name": "a", "compartment": "x"}]}`:                         "not in the seed",
+		`{"images": [{"name": "a", "listing": "own"}]}`:                           "want custom, platform or marketplace",
+		`{"images": [{"name": "a", "listing_type": "x"}]}`:                        "want COMMUNITY or NONE",
+		`{"images": [{"name": "a", "state": "RUNNING"}]}`:                         "want AVAILABLE",
+		`{"images": [{"name": "a", "base": "b"}, {"name": "b"}]}`:                 "not an image before it",
+		`{"images": [{"name": "a", "disk_bytes": 5}]}`:                            "multiple of 1048576",
+		`{"keys": [{"name": "k"}, {"name": "k"}]}`:                                "keys[1]",
+		`{"buckets": [{"name": "a", "key": "k"}]}`:                                `key "k" is not in the seed`,
+		`{"buckets": [{"name": "a", "versioning": "on"}]}`:                        "want Disabled, Enabled or Suspended",
+		`{"buckets": [{"name": "a", "storage_tier": "Cold"}]}`:                    "want Standard or Archive",
+		`{"buckets": [{"name": "a", "retention": ["1 HOURS"]}]}`:                  "want a number and DAYS or YEARS",
+		`{"tuple_export": "some"}`:                                                "want all, users or none",
 	} {
 		_, err := ocisim.LoadSeed(strings.NewReader(text))
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "read seed: ") {
