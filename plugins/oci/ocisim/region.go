@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// RegionHandler serves the same tenancy in another region that Options.Regions names. Buckets, and what belongs to them, are
+// RegionHandler serves the same tenancy in another region that its seed names. Buckets, and what belongs to them, are
 // those of the region; compute, identity and the rest are not divided. A server that serves several regions at one address
 // tells them apart by the host, as OCI does: objectstorage.us-ashburn-1.example is in us-ashburn-1, and a host that names
 // no region is in the home region. It returns nil for a region that the tenancy is not subscribed to.

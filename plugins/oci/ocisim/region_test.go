@@ -12,8 +12,8 @@ import (
 
 func TestRegions(t *testing.T) {
 	clock := NewManualClock(testNow())
-	o := Options{Dir: t.TempDir(), Clock: clock, Regions: []string{"us-ashburn-1"}, Timings: Timings{Copy: time.Second},
-		Seed: &Seed{Buckets: []SeedBucket{{Name: "same"}, {Name: "same", Region: "us-ashburn-1"}}}}
+	o := Options{Dir: t.TempDir(), Clock: clock, Timings: Timings{Copy: time.Second},
+		Seed: &Seed{Regions: []string{"us-ashburn-1"}, Buckets: []SeedBucket{{Name: "same"}, {Name: "same", Region: "us-ashburn-1"}}}}
 	b := newTestbed(t, o)
 	web := httptest.NewServer(b.RegionHandler("us-ashburn-1"))
 	t.Cleanup(web.Close)

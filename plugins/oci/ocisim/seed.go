@@ -17,9 +17,10 @@ type Seed struct {
 	Buckets      []SeedBucket      `json:"buckets"`
 	Instances    []SeedInstance    `json:"instances"`
 	Images       []SeedImage       `json:"images"`
-	Keys         []SeedKey         `json:"keys"`   // of vaults
-	Limits       Limits            `json:"limits"` //
-	Rules        []Rule            `json:"rules"`  // what principals may do; without rules, everything
+	Regions      []string          `json:"regions"` // that the tenancy is subscribed to beside its home region: see Server.RegionHandler
+	Keys         []SeedKey         `json:"keys"`    // of vaults
+	Limits       Limits            `json:"limits"`  //
+	Rules        []Rule            `json:"rules"`   // what principals may do; without rules, everything
 
 	// NoServicePolicy: no policy lets the service act on objects, so that copies and lifecycle policies are refused.
 	NoServicePolicy bool `json:"no_service_policy"`

@@ -26,6 +26,7 @@ func (s *Server) applySeed(seed *Seed) error {
 	}
 	s.seedImages()
 	s.state.Compute.TupleExport, s.state.ObjectStorage.NoServicePolicy = seed.TupleExport, seed.NoServicePolicy
+	s.state.Regions = seed.Regions
 	for _, k := range seed.Keys {
 		s.setKey(k.Name, !k.Disabled)
 	}

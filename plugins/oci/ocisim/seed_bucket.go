@@ -11,7 +11,7 @@ import (
 type SeedBucket struct {
 	Name        string   `json:"name"`
 	Compartment string   `json:"compartment"`  // path; empty: the tenancy
-	Region      string   `json:"region"`       // one of Options.Regions; empty: the home region
+	Region      string   `json:"region"`       // one of the seed's regions; empty: the home region
 	Versioning  string   `json:"versioning"`   // Disabled (default), Enabled or Suspended
 	StorageTier string   `json:"storage_tier"` // Standard (default) or Archive
 	Key         string   `json:"key"`          // name of the vault's key that encrypts its objects; empty: one of the service
@@ -60,7 +60,7 @@ func parseRuleDuration(text string) (*ruleDuration, error) {
 func (s *Server) seedBucket(seed SeedBucket) error {
 	region := cmp.Or(seed.Region, s.state.Region)
 	if !s.isRegion(region) {
-		return fmt.Errorf("the tenancy is not subscribed to region %q; name it in Options.Regions", region)
+		return fmt.Errorf("the tenancy is not subscribed to region %q; add it to regions", region)
 	}
 	b, err := s.newBucket(region, seed.Name, s.compartmentOCID(seed.Compartment), s.state.User)
 	if err != nil {

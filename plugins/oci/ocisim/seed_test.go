@@ -75,6 +75,7 @@ func TestLoadSeedErrors(t *testing.T) {
 		`{"buckets": [{"name": "a", "versioning": "on"}]}`:                        "want Disabled, Enabled or Suspended",
 		`{"buckets": [{"name": "a", "storage_tier": "Cold"}]}`:                    "want Standard or Archive",
 		`{"buckets": [{"name": "a", "retention": ["1 HOURS"]}]}`:                  "want a number and DAYS or YEARS",
+		`{"regions": "us-ashburn-1"}`:                                             "regions: have a string",
 		`{"tuple_export": "some"}`:                                                "want all, users or none",
 	} {
 		_, err := ocisim.LoadSeed(strings.NewReader(text))

@@ -51,14 +51,13 @@ type Server struct {
 
 // Options configures New. Only Dir is required.
 type Options struct {
-	Dir         string   // state and object bytes; created if missing. New on the same Dir continues where Close or a crash left off
-	Clock       Clock    // nil is the wall clock
-	Region      string   // "" is us-phoenix-1. Fixed when Dir is new
-	Regions     []string // other regions that the tenancy is subscribed to, see RegionHandler. Fixed when Dir is new
-	Namespace   string   // "" is axsim. Fixed when Dir is new
-	Seed        *Seed    // what a new Dir contains; nil is the default seed
-	MinPartSize int64    // smallest size of any part of an upload but the last; 0 accepts all
-	Timings     Timings  // durations of asynchronous work
+	Dir         string  // state and object bytes; created if missing. New on the same Dir continues where Close or a crash left off
+	Clock       Clock   // nil is the wall clock
+	Region      string  // "" is us-phoenix-1. Fixed when Dir is new
+	Namespace   string  // "" is axsim. Fixed when Dir is new
+	Seed        *Seed   // what a new Dir contains; nil is the default seed
+	MinPartSize int64   // smallest size of any part of an upload but the last; 0 accepts all
+	Timings     Timings // durations of asynchronous work
 	// SkipMD5 saves the MD5 of uploads that come without Content-MD5, for benchmarks of clients: it is what an upload costs
 	// here. Answers then lack opc-content-md5 and opc-multipart-md5, which OCI always gives.
 	SkipMD5 bool

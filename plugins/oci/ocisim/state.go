@@ -49,7 +49,7 @@ func (s *Server) load(o Options) (fresh bool, err error) {
 }
 
 func newState(o Options) state {
-	st := state{Version: stateVersion, Region: o.Region, Regions: o.Regions, Namespace: o.Namespace, Keys: map[string]string{}}
+	st := state{Version: stateVersion, Region: o.Region, Namespace: o.Namespace, Keys: map[string]string{}}
 	if st.Region == "" {
 		st.Region = "us-phoenix-1"
 	}
