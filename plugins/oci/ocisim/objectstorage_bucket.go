@@ -157,6 +157,9 @@ func updateBucket(c *call) error {
 			return err
 		}
 	}
+	if in.Versioning != nil && *in.Versioning == versioningEnabled && len(b.Retention) > 0 {
+		return fail(400, "InvalidParameter", "The bucket '%s' has retention rules: its versioning cannot be enabled", b.Name)
+	}
 	if err := in.apply(&b.Settings, c.s.checkKmsKey); err != nil {
 		return err
 	}

@@ -162,6 +162,7 @@ func (s *Server) carryOut(w *copyRequest, done change) error {
 		}
 		o.Meta = a.Meta
 	}
+	o.Tier = to.Settings.StorageTier
 	if d.DestinationObjectStorageTier != "" {
 		o.Tier, _ = matchTier(d.DestinationObjectStorageTier) // checked when the copy was accepted
 	}

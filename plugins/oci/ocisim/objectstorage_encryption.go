@@ -116,8 +116,11 @@ func (c *call) encryption(b *bucket) (customer, kms string, err error) {
 	return customer, kms, c.s.checkKmsKey(kms)
 }
 
-// withoutKeys is a copy of a request's headers in which customer-provided keys are not to be read.
+// withoutKeys are a request's headers, in which customer-provided keys are not to be read.
 func withoutKeys(h http.Header) http.Header {
+	if h.Get(customerHeaders+"key") == "" && h.Get(sourceCustomerHeaders+"key") == "" {
+		return h
+	}
 	h = h.Clone()
 	for name := range h {
 		if lower := strings.ToLower(name); lower == customerHeaders+"key" || lower == sourceCustomerHeaders+"key" {

@@ -43,6 +43,7 @@ func TestRetentionRules(t *testing.T) {
 	equal(t, "content", b.get(bucket, "o"), "kept")
 	b.put(bucket, "another", "may be written")
 
+	b.fails(b.setVersioning(bucket, "Enabled"), 400, "InvalidParameter")
 	clock.Advance(24 * time.Hour)
 	_, err = b.deleteVersion(bucket, "o", nil)
 	b.must(err)

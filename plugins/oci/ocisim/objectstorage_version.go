@@ -44,7 +44,7 @@ func (s *Server) replaceObject(b *bucket, o *object, c change) error {
 	case versioningEnabled:
 		c.Keep = true
 	case versioningSuspended:
-		c.Keep = current != nil && !current.Null
+		c.Keep = current == nil || !current.Null // what comes to the front when a marker is forgotten stays too
 		c.Forget = append(c.Forget, nullVersions(held.past[o.Name])...)
 	}
 	return s.store.do(c)
@@ -104,7 +104,9 @@ func deleteObject(c *call) error {
 		return err
 	}
 	c.header.Set("Last-Modified", httpTime(c.s.now()))
-	c.header.Set("version-id", o.Version)
+	if version != "" {
+		c.header.Set("version-id", o.Version)
+	}
 	if len(gone.Mark) > 0 {
 		c.header.Set("version-id", gone.Mark[0].Version)
 	}

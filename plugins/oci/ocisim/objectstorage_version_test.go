@@ -182,5 +182,10 @@ func TestSuspendedVersioning(t *testing.T) {
 	content, err := b.getVersion(bucket, "o", kept)
 	b.must(err)
 	equal(t, "kept", content, "kept")
+	again := b.putVersion(bucket, "o", "again") // in place of the marker
+	equal(t, "versions", fmt.Sprint(b.versions(bucket, objectstorage.ListObjectVersionsRequest{})), fmt.Sprint([]string{"o:" + again, "o:" + kept}))
+	_, err = b.deleteVersion(bucket, "o", &again)
+	b.must(err)
+	equal(t, "the one before", b.get(bucket, "o"), "kept")
 	b.noFilesBut(1)
 }
