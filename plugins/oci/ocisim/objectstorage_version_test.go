@@ -163,6 +163,40 @@ func TestVersionsInActions(t *testing.T) {
 	equal(t, "entries", len(folded), 5)
 }
 
+// TestTierOfVersions archives and restores a former version; the current one stays as it is.
+func TestTierOfVersions(t *testing.T) {
+	clock := NewManualClock(testNow())
+	b := newTestbed(t, Options{Clock: clock, Timings: Timings{Copy: time.Minute}})
+	b.dated(clock)
+	bucket := b.bucket("b")
+	b.must(b.setVersioning(bucket, "Enabled"))
+	old := b.putVersion(bucket, "o", "old")
+	b.putVersion(bucket, "o", "new")
+	_, err := b.OS.UpdateObjectStorageTier(b.ctx, objectstorage.UpdateObjectStorageTierRequest{NamespaceName: b.ns, BucketName: bucket,
+		UpdateObjectStorageTierDetails: objectstorage.UpdateObjectStorageTierDetails{ObjectName: str("o"), StorageTier: "Archive", VersionId: &old}})
+	b.must(err)
+	state := func() objectstorage.ArchivalStateEnum {
+		list, err := b.OS.ListObjectVersions(b.ctx, objectstorage.ListObjectVersionsRequest{NamespaceName: b.ns, BucketName: bucket, Fields: "archivalState"})
+		b.must(err)
+		return list.Items[1].ArchivalState
+	}
+	equal(t, "state", state(), "Archived")
+	_, err = b.getVersion(bucket, "o", old)
+	b.fails(err, 409, "NotRestored")
+	equal(t, "current", b.get(bucket, "o"), "new")
+	_, err = b.OS.RestoreObjects(b.ctx, objectstorage.RestoreObjectsRequest{NamespaceName: b.ns, BucketName: bucket,
+		RestoreObjectsDetails: objectstorage.RestoreObjectsDetails{ObjectName: str("o"), Hours: common.Int(2), VersionId: &old}})
+	b.must(err)
+	equal(t, "state", state(), "Restoring")
+	clock.Advance(time.Minute)
+	equal(t, "state", state(), "Restored")
+	content, err := b.getVersion(bucket, "o", old)
+	b.must(err)
+	equal(t, "restored", content, "old")
+	clock.Advance(2 * time.Hour)
+	equal(t, "state", state(), "Archived")
+}
+
 func TestSuspendedVersioning(t *testing.T) {
 	b := newTestbed(t, Options{})
 	bucket := b.bucket("b")

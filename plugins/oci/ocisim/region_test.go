@@ -66,5 +66,7 @@ func TestRegions(t *testing.T) {
 	for host, want := range map[string]string{"objectstorage.us-ashburn-1.oraclecloud.com:443": "us-ashburn-1", "127.0.0.1:80": "us-phoenix-1"} {
 		equal(t, host, r.hostRegion(host), want)
 	}
+	resp := r.raw("GET /n HTTP/1.1\r\nHost: objectstorage.us-ashburn-1.oraclecloud.com\r\n\r\n")
+	equal(t, "region by host", strings.HasPrefix(resp.Header.Get("opc-request-id"), "iad-1:"), true)
 	equal(t, "bucket of the east", r.state.ObjectStorage.Buckets["us-ashburn-1/only-east"] != nil, true)
 }
