@@ -65,7 +65,7 @@ func TestDocumentedSeed(t *testing.T) {
 	}
 }
 
-// TestDocumentedOperations makes sure that the document names every operation of object storage and compute, and no other.
+// TestDocumentedOperations makes sure that the document names every operation of object storage and compute.
 func TestDocumentedOperations(t *testing.T) {
 	data, err := os.ReadFile(document)
 	if err != nil {

@@ -161,6 +161,11 @@ func (s *Server) parseTarget(uri, imageName string, target *exportTarget) error 
 		object += imageName
 	}
 	target.Region, target.Bucket, target.Object = s.hostRegion(u.Host), bucket, object
+	for _, region := range s.state.Regions { // the address may be of one region only: RegionHandler
+		if b, err := s.findBucket(region, bucket); err == nil && b.PARs[target.PAR] != nil {
+			target.Region = region
+		}
+	}
 	return nil
 }
 

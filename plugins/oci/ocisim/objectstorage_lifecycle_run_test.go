@@ -41,6 +41,7 @@ func TestLifecycleIsCarriedOut(t *testing.T) {
 	b.must(b.putLifecycle(bucket, off,
 		lifecycleOf("DELETE", "objects", 2, &objectstorage.ObjectNameFilter{InclusionPrefixes: []string{"tmp/"}, ExclusionPatterns: []string{"*/keep"}}),
 		lifecycleOf("ARCHIVE", "objects", 1, &objectstorage.ObjectNameFilter{InclusionPatterns: []string{"log/[0-9].t?t"}}),
+		lifecycleOf("INFREQUENT_ACCESS", "objects", 1, &objectstorage.ObjectNameFilter{InclusionPrefixes: []string{"log/"}}),
 		lifecycleOf("ABORT", "multipart-uploads", 1, nil),
 	))
 	names := func(b *testbed) string { return strings.Join(b.names(bucket, objectstorage.ListObjectsRequest{}), " ") }
@@ -54,7 +55,8 @@ func TestLifecycleIsCarriedOut(t *testing.T) {
 	equal(t, "uploads at noon", uploads(b), 1)
 	clock.Advance(day / 2)
 	equal(t, "tier", b.head(bucket, "log/1.txt").StorageTier, "Archive")
-	equal(t, "tier of another", b.head(bucket, "log/2.bin").StorageTier, "Standard")
+	equal(t, "tier of another", b.head(bucket, "log/2.bin").StorageTier, "InfrequentAccess")
+	equal(t, "tier of what no rule is for", b.head(bucket, "other").StorageTier, "Standard")
 	equal(t, "uploads", uploads(b), 0)
 	equal(t, "objects", names(b), "log/1.txt log/2.bin other tmp/a tmp/keep")
 

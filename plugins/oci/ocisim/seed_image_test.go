@@ -1,6 +1,7 @@
 package ocisim_test
 
 import (
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -155,6 +156,23 @@ func (c *cloud) useToken(keyID string) {
 		c.t.Fatal(err)
 	}
 	c.compute.Signer = common.DefaultRequestSigner(tokenProvider{c.provider, keyID})
+}
+
+// TestExportImageToOtherRegion exports with a pre-authenticated request to a bucket that is in another region.
+func TestExportImageToOtherRegion(t *testing.T) {
+	t.Parallel()
+	seed := imageSeed()
+	seed.Regions = []string{"us-ashburn-1"}
+	seed.Buckets = append(seed.Buckets, ocisim.SeedBucket{Name: "hx-staging", Region: "us-ashburn-1"})
+	c := newCloud(t, seed)
+	ashburn := httptest.NewServer(c.server.RegionHandler("us-ashburn-1"))
+	t.Cleanup(ashburn.Close)
+	c.url, c.objects.Host = ashburn.URL, ashburn.URL
+	uri := c.par(objectstorage.CreatePreauthenticatedRequestDetailsAccessTypeObjectwrite, ptr("away.qcow2"))
+	if end := c.export(exportURI(ptr(c.server.ImageID("own")), uri, "QCOW2")); end.Status != workrequests.WorkRequestStatusSucceeded {
+		t.Fatalf("have %v", end)
+	}
+	qemu(t, "check", "-f", "qcow2", c.download("away.qcow2"))
 }
 
 // TestExportImageToLostPAR exports to pre-authenticated requests that end before the export does.
