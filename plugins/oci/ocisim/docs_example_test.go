@@ -133,3 +133,13 @@ func startWith(o ocisim.Options) (*ocisim.Server, func()) {
 		os.RemoveAll(dir)
 	}
 }
+
+// ExampleServer_Rules takes from instances what they may delete in a compartment.
+func ExampleServer_Rules() {
+	sim, end := start()
+	defer end()
+
+	sim.Rules().Add(ocisim.Rule{Principal: "instance", Operation: "Delete*", Compartment: "acme/prod"})
+	fmt.Println(len(sim.Instances()))
+	// Output: 3
+}

@@ -108,21 +108,22 @@ func computeReadRequests() map[string]requestMaker {
 		}
 	}
 	return map[string]requestMaker{
-		base + "instances/ 200":             inTenancy(""),
-		base + "instances/{id} 200":         byID(vm),
-		base + "images 200":                 inTenancy(""),
-		base + "images/{id} 200":            byID(func(c *cloud) *string { return c.createImage("vm") }),
-		base + "bootVolumeAttachments/ 200": inTenancy("&availabilityDomain=Iocq:PHX-AD-1"),
-		base + "bootVolumes/o 400":          plain(),
-		base + "bootVolumes/{id} 200":       byID(func(c *cloud) *string { return c.bootVolume(vm(c)) }),
-		base + "vnicAttachments/ 200":       inTenancy("&limit=1"),
-		base + "vnicAttachments/{id} 200":   byID(field("vnicAttachments", "id")),
-		base + "vnics/{id} 200":             byID(field("vnicAttachments", "vnicId")),
-		base + "vnics/{id} 404":             plain("id", "ocid1.vnic.oc1.phx.none"),
-		base + "volumeAttachments/ 200":     inTenancy(""),
-		base + "volumeAttachments/{id} 200": byID(field("volumeAttachments", "id")),
-		base + "volumes 200":                inTenancy("&limit=1"),
-		base + "volumes/{id} 200":           byID(field("volumes", "id")),
+		base + "instances/ 200":              inTenancy(""),
+		base + "instances/{id} 200":          byID(vm),
+		base + "images 200":                  inTenancy(""),
+		base + "images/{id} 200":             byID(func(c *cloud) *string { return c.createImage("vm") }),
+		base + "bootVolumeAttachments/ 200":  inTenancy("&availabilityDomain=Iocq:PHX-AD-1"),
+		base + "bootVolumes/o 400":           plain(),
+		base + "bootVolumes/{id} 200":        byID(func(c *cloud) *string { return c.bootVolume(vm(c)) }),
+		base + "vnicAttachments/ 200":        inTenancy("&limit=1"),
+		base + "vnicAttachments/{id} 200":    byID(field("vnicAttachments", "id")),
+		base + "vnics/{id} 200":              byID(field("vnicAttachments", "vnicId")),
+		base + "vnics/{id} 404":              plain("id", "ocid1.vnic.oc1.phx.none"),
+		base + "appCatalogSubscriptions 200": inTenancy(""),
+		base + "volumeAttachments/ 200":      inTenancy(""),
+		base + "volumeAttachments/{id} 200":  byID(field("volumeAttachments", "id")),
+		base + "volumes 200":                 inTenancy("&limit=1"),
+		base + "volumes/{id} 200":            byID(field("volumes", "id")),
 	}
 }
 
