@@ -255,5 +255,5 @@ func (k *exportCheck) room(ctx context.Context, op string) ([]backend.Concern, e
 			Text: fmt.Sprintf("the tenancy's limit %s is used up (%d images)", limit, value(resp.Used))}}, nil
 	}
 	return []backend.Concern{{Help: help + ", or lower limits.parallel",
-		Text: fmt.Sprintf("the tenancy's limit %s leaves %d images, and %d instances are exported", limit, *resp.Available, needed)}}, nil
+		Text: fmt.Sprintf("the tenancy's limit %s leaves room for %d, and %d instances are exported", limit, *resp.Available, needed)}}, nil
 }

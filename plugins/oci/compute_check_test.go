@@ -10,6 +10,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/objectstorage"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
+	"github.com/hyperexport/hyperexport/plugins/oci/ocisim"
 )
 
 // concerns checks one export.
@@ -72,6 +73,29 @@ func TestCheckExportsOfAnImage(t *testing.T) {
 	r.Image = w.platformImage(t)
 	if found := w.concerns(t, r); !says(found, true, "OCI's own") {
 		t.Errorf("an image of OCI's own: %+v", found)
+	}
+}
+
+func TestCheckExportsOfALimit(t *testing.T) {
+	for _, c := range []struct {
+		limit, there int
+		blocks       bool
+		says         string
+	}{{1, 1, true, "used up"}, {1, 0, false, "leaves room for 1, and 2 instances"}, {2, 0, false, ""}, {3, 1, false, ""}} {
+		w := computeWorld(t)
+		for range c.there {
+			w.customImage(t)
+		}
+		if err := w.sim.SetLimits(ocisim.Limits{Images: c.limit}); err != nil {
+			t.Fatal(err)
+		}
+		r := w.request(t, "qcow2")
+		other := r
+		other.Token, other.Instance = "other", w.instance(t, "web-02")
+		found, err := w.compute(t).CheckExports(t.Context(), []backend.ExportRequest{r, other})
+		if err != nil || c.says == "" && len(found[1]) > 0 || c.says != "" && !says(found[1], c.blocks, c.says) {
+			t.Errorf("%+v: %+v, %v", c, found, err)
+		}
 	}
 }
 

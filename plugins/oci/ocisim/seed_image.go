@@ -102,14 +102,18 @@ func (s *Server) seedImage(i int, seed SeedImage) error {
 
 // roomForImage checks one more image against the limit. The caller holds s.mu.
 func (s *Server) roomForImage() error {
-	n := 0
+	if limit := s.state.Limits.Images; limit > 0 && s.customImages() >= limit {
+		return fail(400, "LimitExceeded", "The following service limits were exceeded: %s (%d).", imageLimit, limit)
+	}
+	return nil
+}
+
+// customImages counts what the limit of images is about. The caller holds s.mu.
+func (s *Server) customImages() (n int) {
 	for _, im := range s.state.Compute.Images {
 		if im.CompartmentID != "" && im.State != stateDeleted {
 			n++
 		}
 	}
-	if limit := s.state.Limits.Images; limit > 0 && n >= limit {
-		return fail(400, "LimitExceeded", "The following service limits were exceeded: custom-image-count (%d).", limit)
-	}
-	return nil
+	return n
 }

@@ -110,7 +110,7 @@ func New(o Options) (*Server, error) {
 	s.faults, s.authority = &FaultPlan{}, &authority{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	operations := append(objectStorageOperations(), computeOperations()...)
-	operations = append(append(operations, identityOperations()...), metadataOperations()...)
+	operations = append(append(append(operations, identityOperations()...), metadataOperations()...), limitOperations()...)
 	s.routes = newRouter(append(operations, federationOperations()...))
 	if err := s.open(o); err != nil {
 		s.cancel()
