@@ -25,6 +25,10 @@ func ociBackends(m *manifests.Manifest) []manifests.Backend {
 // useOf says what a manifest does with one account. A variable that is known only to a run stands as *.
 func useOf(m *manifests.Manifest, b manifests.Backend) (oci.Use, error) {
 	u := &usage{m: m, backend: b, use: oci.Use{Root: b.Settings["compartment"].Value, Region: b.Settings["region"].Value}}
+	switch b.Settings["auth"].Value {
+	case oci.AuthSessionToken, oci.AuthInstancePrincipal, oci.AuthResourcePrincipal, oci.AuthWorkloadIdentity:
+		u.use.ByURL = true
+	}
 	for _, e := range m.Exports {
 		if err := u.export(e); err != nil {
 			return u.use, err
@@ -60,7 +64,7 @@ func (u *usage) bucket(step string, t manifests.Text) (oci.BucketUse, bool, erro
 func (u *usage) export(e manifests.Export) error {
 	step := "export." + e.ID
 	if e.Backend == u.backend.Name {
-		machine := oci.MachineUse{Step: step, Instance: e.Instance}
+		machine := oci.MachineUse{Step: step, Instance: e.Instance, Image: e.Image, Stops: e.Stop == "soft" || e.Stop == "hard"}
 		if s := e.Select; s != nil {
 			machine.Compartment, machine.Recursive = s.Compartment, s.Recursive
 		}

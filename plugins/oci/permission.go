@@ -15,6 +15,7 @@ type Use struct {
 	Machines []MachineUse
 	Buckets  []BucketUse
 	Copies   []string // buckets between which the service copies
+	ByURL    bool     // images are exported to a URL: the account signs with a token
 }
 
 // NamesPaths reports whether a compartment is given by its path, which begins at the root.
@@ -28,8 +29,10 @@ func (u Use) NamesPaths() bool {
 type MachineUse struct {
 	Step        string // that does it, such as export.web
 	Instance    string
+	Image       string // of an export of an image that exists; no machine is touched
 	Compartment string // path or OCID; "" is the root
 	Recursive   bool
+	Stops       bool // the machine, while its image is made
 }
 
 // BucketUse is what a step does with a bucket. A name with * stands for those that a variable makes of it.
@@ -93,7 +96,7 @@ func Permissions(u Use, buckets string) []Permission {
 		all = append(all, p)
 	}
 	for _, m := range u.Machines {
-		if m.Instance == "" {
+		if m.Instance == "" && m.Image == "" {
 			add(Permission{Names: []string{"COMPARTMENT_INSPECT"}, In: placeOfPolicy(u.Root), Why: "find the compartments that select names", machine: m}, m.Step)
 		}
 	}
@@ -104,7 +107,7 @@ func Permissions(u Use, buckets string) []Permission {
 		}
 	}
 	for _, b := range mergeBuckets(u.Buckets) {
-		for _, p := range b.permissions() {
+		for _, p := range b.permissions(u.ByURL) {
 			p.In, p.namespace, p.bucket = buckets, b.namespace, b.name
 			if p.In == "" {
 				p.In = "tenancy"
@@ -124,14 +127,23 @@ func machinePermissions(u Use, m MachineUse) []Permission {
 	if m.Compartment == "" {
 		in = placeOfPolicy(u.Root)
 	}
-	return []Permission{
+	see := Permission{Names: []string{"INSTANCE_IMAGE_INSPECT", "INSTANCE_IMAGE_READ"}, In: in, Why: "see the image, and have it written to the staging bucket"}
+	watch := Permission{Names: []string{"WORKREQUEST_INSPECT"}, In: in, Why: "watch the work, and learn why it failed"}
+	if m.Image != "" {
+		return []Permission{see, watch}
+	}
+	all := []Permission{
 		{Names: []string{"INSTANCE_INSPECT", "INSTANCE_READ"}, In: in, Why: "see the machines and their state"},
 		{Names: []string{"VOLUME_ATTACHMENT_INSPECT", "VOLUME_INSPECT"}, In: in, Why: "tell which data volumes an image does not contain, and how large the boot volume is"},
 		{Names: []string{"INSTANCE_CREATE_IMAGE", "INSTANCE_IMAGE_CREATE"}, In: in, Why: "make a custom image of a machine's boot volume, beside the machine"},
 		{Names: []string{"INSTANCE_IMAGE_INSPECT", "INSTANCE_IMAGE_READ"}, In: in, Why: "find that image again, and have it written to the staging bucket"},
-		{Names: []string{"WORKREQUEST_INSPECT"}, In: in, Why: "watch the work, and learn why it failed"},
+		watch,
 		{Names: []string{"INSTANCE_IMAGE_DELETE"}, In: in, Why: "remove that image at the end"},
 	}
+	if m.Stops {
+		all = append(all, Permission{Names: []string{"INSTANCE_POWER_ACTIONS"}, In: in, Why: "stop the machine while its image is made, and start it again"})
+	}
+	return all
 }
 
 // mergedBucket is a bucket and the steps that do something with it.
@@ -164,7 +176,7 @@ func mergeBuckets(uses []BucketUse) []mergedBucket {
 	return all
 }
 
-func (b mergedBucket) permissions() []Permission {
+func (b mergedBucket) permissions(byURL bool) []Permission {
 	all := []Permission{{Names: []string{"OBJECT_INSPECT", "OBJECT_READ"}, Why: "list and read objects, also to verify what was written", Steps: b.readers}}
 	if len(b.writers) == 0 {
 		return all
@@ -172,6 +184,10 @@ func (b mergedBucket) permissions() []Permission {
 	why := "write objects, whole or in parts, and replace older ones"
 	if b.stage {
 		why = "have images written there, and replace what an interrupted run left"
+	}
+	if b.stage && byURL {
+		all = append(all, Permission{Names: []string{"PAR_MANAGE"}, Steps: b.writers,
+			Why: "give the service a URL to write the image to, as it does not know who signs with a token, and take it back"})
 	}
 	return append(all,
 		Permission{Names: []string{"OBJECT_CREATE", "OBJECT_OVERWRITE"}, Why: why, Steps: b.writers},

@@ -139,6 +139,10 @@ func (p *Provider) tryBucketOnce(ctx context.Context, perm Permission, name stri
 			NamespaceName: &ns, BucketName: &bucket, ObjectName: &object, IfMatch: &etag, ContentLength: &none,
 			PutObjectBody: io.NopCloser(strings.NewReader("")), RequestMetadata: p.once})
 		return tried(ctx, op, bucket, resp, err, "IfMatchFailed", "ObjectNotFound")
+	case "PAR_MANAGE":
+		resp, err := p.objects.ListPreauthenticatedRequests(quick(ctx), objectstorage.ListPreauthenticatedRequestsRequest{
+			NamespaceName: &ns, BucketName: &bucket, Limit: &one, RequestMetadata: p.once})
+		return tried(ctx, op, bucket, resp, err)
 	case "OBJECT_OVERWRITE":
 		return p.tryUpload(ctx, perm, ns)
 	}
@@ -188,6 +192,10 @@ func (p *Provider) tryMachine(ctx context.Context, perm Permission, name string)
 		resp, err := p.identity.ListCompartments(quick(ctx), identity.ListCompartmentsRequest{CompartmentId: &root, Limit: &one, RequestMetadata: p.once})
 		return tried(ctx, op, root, resp, err)
 	}
+	if m.Image != "" && name == "INSTANCE_IMAGE_READ" {
+		_, err := compute{p}.image(ctx, op, m.Image)
+		return err
+	}
 	at, err := p.compartmentOf(ctx, op, m)
 	sees := name == "INSTANCE_READ" || name == "INSTANCE_INSPECT"
 	var e *backend.Error
@@ -214,6 +222,8 @@ func (p *Provider) tryMachine(ctx context.Context, perm Permission, name string)
 		return tried(ctx, op, at, resp, err)
 	case "INSTANCE_CREATE_IMAGE", "INSTANCE_IMAGE_CREATE":
 		return p.tryCreateImage(ctx, op, at, m)
+	case "INSTANCE_POWER_ACTIONS":
+		return p.tryPower(ctx, op, at, m)
 	case "INSTANCE_IMAGE_DELETE":
 		return p.tryDeleteImage(ctx, op, at)
 	}
@@ -225,6 +235,10 @@ func (p *Provider) compartmentOf(ctx context.Context, op string, m MachineUse) (
 	if m.Instance != "" {
 		instance, err := compute{p}.instance(ctx, op, m.Instance)
 		return value(instance.CompartmentId), err
+	}
+	if m.Image != "" {
+		image, err := compute{p}.image(ctx, op, m.Image)
+		return value(image.CompartmentId), err
 	}
 	if strings.HasPrefix(m.Compartment, "ocid1.") {
 		return m.Compartment, nil
@@ -240,16 +254,37 @@ func (p *Provider) compartmentOf(ctx context.Context, op string, m MachineUse) (
 	return "", unproven("the compartment %s is not there, or may not be seen", m.Compartment)
 }
 
+// tryPower asks for the stop of a machine on a condition that does not hold.
+func (p *Provider) tryPower(ctx context.Context, op, at string, m MachineUse) error {
+	id, err := p.anyMachine(ctx, at, m)
+	if err != nil {
+		return err
+	}
+	etag := impossible
+	resp, err := p.machines.InstanceAction(quick(ctx), core.InstanceActionRequest{
+		InstanceId: &id, Action: core.InstanceActionActionStop, IfMatch: &etag, RequestMetadata: p.once})
+	return tried(ctx, op, id, resp, err, "NoEtagMatch", "IncorrectState")
+}
+
+// anyMachine is the machine of m, or a running one of the compartment.
+func (p *Provider) anyMachine(ctx context.Context, at string, m MachineUse) (string, error) {
+	if m.Instance != "" {
+		return m.Instance, nil
+	}
+	one := 1
+	list, err := p.machines.ListInstances(quick(ctx), core.ListInstancesRequest{
+		CompartmentId: &at, Limit: &one, LifecycleState: core.InstanceLifecycleStateRunning, RequestMetadata: p.once})
+	if err != nil || len(list.Items) == 0 {
+		return "", unproven("there is no machine to try it with")
+	}
+	return value(list.Items[0].Id), nil
+}
+
 // tryCreateImage asks for an image with a tag of a namespace that does not exist. Who may make one is told so.
 func (p *Provider) tryCreateImage(ctx context.Context, op, at string, m MachineUse) error {
-	id, one := m.Instance, 1
-	if id == "" {
-		list, err := p.machines.ListInstances(quick(ctx), core.ListInstancesRequest{
-			CompartmentId: &at, Limit: &one, LifecycleState: core.InstanceLifecycleStateRunning, RequestMetadata: p.once})
-		if err != nil || len(list.Items) == 0 {
-			return unproven("there is no machine to try it with")
-		}
-		id = value(list.Items[0].Id)
+	id, err := p.anyMachine(ctx, at, m)
+	if err != nil {
+		return err
 	}
 	resp, err := p.machines.CreateImage(quick(ctx), core.CreateImageRequest{
 		CreateImageDetails: core.CreateImageDetails{
