@@ -18,6 +18,7 @@ build: ## build bin/hyperexport
 test: check-tools ## run every test with the race detector, and without it what takes too long with it
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
 	$(PURE) $(GO) test -run 'TestStorage/s3|TestOCI|TestTransferSurvivesKills' ./pkg/plugin -kills 50
+	$(PURE) $(GO) test -v -run 'TestEveryCallAndFault$$|TestEveryWorkThatFails$$|TestFleet$$' ./cmd/hyperexport | grep -v '^=== \|    --- PASS'
 
 thanos: ## let the acceptance suite of Thanos judge the simulator; a module of its own, in internal/thanos
 	cd internal/thanos && $(PURE) $(GO) vet ./... && $(PURE) $(GO) test -count 1 ./...

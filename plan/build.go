@@ -20,6 +20,7 @@ type Options struct {
 	Run      string    // id of the run; a resumed run keeps its own
 	Started  time.Time // of the run: gives run.date and run.time
 	Resumes  bool
+	Began    func(step string) bool // whether the interrupted run has begun the export of a step; nil is never
 	Backends backend.Set
 	Now      func() time.Time // nil is time.Now
 }

@@ -113,12 +113,15 @@ func (b *builder) exportSteps(ctx context.Context, e manifests.Export, parent st
 // looksAtOnce is how many steps of an entry are looked at at the same time.
 const looksAtOnce = 8
 
+// began reports whether the interrupted run has begun the export: what stood in its way then does not now.
+func (b *builder) began(s *Step) bool { return b.o.Began != nil && b.o.Began(s.ID) }
+
 // checkExports has the provider look at what is to be exported. What it says of all of them is said once.
 func (b *builder) checkExports(ctx context.Context, compute backend.Compute, parent string, steps []Step) error {
 	var asked []*Step
 	var requests []backend.ExportRequest
 	for i := range steps {
-		if s := &steps[i]; s.Current == "" && s.Blocked == "" {
+		if s := &steps[i]; s.Current == "" && s.Blocked == "" && !b.began(s) {
 			asked, requests = append(asked, s), append(requests, s.Export.Request)
 		}
 	}
@@ -356,7 +359,7 @@ func (b *builder) preflight(ctx context.Context, s *Step) error {
 	case state == "CREATING_IMAGE", state == "STOPPING", state == "STARTING":
 		b.warn(s.ID, "", "the instance is %s; the export waits until that has passed", state)
 	default:
-		if b.o.Resumes { // what the interrupted run made of it may be there
+		if b.began(s) { // the image may be there
 			b.warn(s.ID, "", "the instance is %s; it can be exported only if the interrupted run had made its image", state)
 		} else {
 			b.blockStep(s, "bring the instance into state RUNNING or STOPPED", "the instance is %s and cannot be exported", state)

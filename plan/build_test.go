@@ -75,7 +75,7 @@ func TestInstancesThatBlock(t *testing.T) {
 			if got := len(p.Blocked) == 1; got != (outcome == "blocked") {
 				t.Errorf("%+v", p.Blocked)
 			}
-			s.o.Resumes = true // the image may be there already
+			s.o.Resumes, s.o.Began = true, func(string) bool { return true } // the image may be there already
 			if p = s.build(webExport); len(p.Blocked) != 0 {
 				t.Errorf("a run that goes on is blocked: %+v", p.Blocked)
 			}

@@ -63,9 +63,15 @@ func (y *tenancy) Check(err error) {
 }
 
 func newTenancy(t *testing.T, manifest string) *tenancy {
+	y := newTenancyOf(t, manifest, smallSeed())
+	y.env["WEB_01"] = y.instance("web-01")
+	return y
+}
+
+func newTenancyOf(t *testing.T, manifest string, seed *ocisim.Seed) *tenancy {
 	y := &tenancy{T: t, dir: t.TempDir()}
 	quick := 10 * time.Millisecond
-	sim, err := ocisim.New(ocisim.Options{Dir: filepath.Join(y.dir, "sim"), Seed: smallSeed(),
+	sim, err := ocisim.New(ocisim.Options{Dir: filepath.Join(y.dir, "sim"), Seed: seed,
 		Timings: ocisim.Timings{Copy: quick, CreateImage: quick, ExportImage: quick, PowerAction: quick}})
 	y.Check(err)
 	y.sim = &simulator{Server: sim, server: httptest.NewServer(sim), key: scriptKey()}
@@ -76,8 +82,7 @@ func newTenancy(t *testing.T, manifest string) *tenancy {
 	})
 	y.Check(sim.RegisterKey(sim.Tenancy()+"/"+sim.User()+"/"+fingerprint(y.sim.key), &y.sim.key.PublicKey))
 	y.env = map[string]string{"HOME": y.dir, "HYPEREXPORT_STATE": filepath.Join(y.dir, "state"),
-		"OCI_CLI_CONFIG_FILE": y.sim.writeConfig(y, filepath.Join(y.dir, ".oci")), "OCI_CLI_ENDPOINT": y.sim.server.URL,
-		"WEB_01": y.instance("web-01")}
+		"OCI_CLI_CONFIG_FILE": y.sim.writeConfig(y, filepath.Join(y.dir, ".oci")), "OCI_CLI_ENDPOINT": y.sim.server.URL}
 	y.manifest = filepath.Join(y.dir, "m.yaml")
 	y.Check(os.WriteFile(y.manifest, []byte(manifest), 0o600))
 	return y
@@ -104,13 +109,34 @@ func (y *tenancy) command(args ...string) (code int, output string) {
 	return code, out.String()
 }
 
-// state returns the lifecycle state of web-01.
-func (y *tenancy) state() string {
+// machines is a client of compute.
+func (y *tenancy) machines() core.ComputeClient {
 	c, err := core.NewComputeClientWithConfigurationProvider(y.sim.provider())
 	y.Check(err)
 	c.Host = y.sim.server.URL
+	return c
+}
+
+// terminate terminates an instance and waits until it is.
+func (y *tenancy) terminate(id string) {
+	c := y.machines()
+	_, err := c.TerminateInstance(context.Background(), core.TerminateInstanceRequest{InstanceId: &id})
+	y.Check(err)
+	for range 500 {
+		resp, err := c.GetInstance(context.Background(), core.GetInstanceRequest{InstanceId: &id})
+		y.Check(err)
+		if resp.LifecycleState == core.InstanceLifecycleStateTerminated {
+			return
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	y.Fatalf("%s is not terminated", id)
+}
+
+// state returns the lifecycle state of web-01.
+func (y *tenancy) state() string {
 	id := y.env["WEB_01"]
-	resp, err := c.GetInstance(context.Background(), core.GetInstanceRequest{InstanceId: &id})
+	resp, err := y.machines().GetInstance(context.Background(), core.GetInstanceRequest{InstanceId: &id})
 	y.Check(err)
 	return string(resp.LifecycleState)
 }
@@ -181,6 +207,13 @@ func TestEveryCallAndFault(t *testing.T) {
 		}
 	}
 	slices.SortFunc(cases, func(a, b faultCase) int { return strings.Compare(a.String(), b.String()) })
+	if raced {
+		some := cases[:0]
+		for i := 0; i < len(cases); i += 9 {
+			some = append(some, cases[i])
+		}
+		cases = some
+	}
 	runCases(t, cases)
 	t.Logf("%d operations, %d cases of a call and a fault", len(counts), len(cases))
 }

@@ -22,7 +22,8 @@ type session struct {
 	m        *manifests.Manifest
 	store    *journal.Store
 	run      journal.Run
-	resumes  bool   // an earlier process has begun the run
+	resumes  bool // an earlier process has begun the run
+	began    func(step string) bool
 	stale    string // id of a run that is too old to be continued; "" if there is none
 	opener   *opener
 	backends backend.Set
@@ -89,6 +90,10 @@ func (s *session) findRun(a *app) error {
 		}
 	}
 	s.run, s.resumes = state.Run, unfinished
+	s.began = func(step string) bool {
+		e, ok := state.Export[step]
+		return unfinished && ok && !e.Released
+	}
 	if !unfinished {
 		s.run = journal.Run{ID: journal.NewRunID(now), Name: s.m.Name, Started: now}
 	}
@@ -116,7 +121,7 @@ func (s *session) close() {
 func (s *session) plan(ctx context.Context, talk event.Sink) (*plan.Plan, error) {
 	policy := s.policy()
 	policy.Events = talk
-	return plan.Build(ctx, s.m, plan.Options{Run: s.run.ID, Started: s.run.Started, Resumes: s.resumes,
+	return plan.Build(ctx, s.m, plan.Options{Run: s.run.ID, Started: s.run.Started, Resumes: s.resumes, Began: s.began,
 		Backends: wrap.RetrySet(s.backends, policy)})
 }
 
