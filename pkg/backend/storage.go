@@ -29,6 +29,7 @@ type Source interface {
 	// returned: if that version is gone or replaced, ReadAt fails with Changed and never returns bytes of another one. It
 	// reads len(p) bytes or fails, except at the end of the object, where it returns the bytes that are left together
 	// with io.EOF (bare, not an *Error), as io.ReaderAt does. It does not touch p after it has returned, also when ctx ended.
+	// An object that is Archived is Invalid. obj.Generation is Unsupported without Capabilities.Versions.
 	ReadAt(ctx context.Context, obj Object, p []byte, off int64) (int, error)
 }
 
@@ -69,16 +70,18 @@ type Catalog interface {
 	Copy(ctx context.Context, from Location, version string, key string, o CopyOptions) (Object, error)
 	// Delete removes obj. If obj.Version is set and another version is there now, it fails with Changed and removes
 	// nothing. An object that is not there is NotFound. In a container that keeps old versions the content stays as one of
-	// them, unless obj.Generation is set: then exactly that version is removed for good.
+	// them, unless obj.Generation is set: then exactly that version is removed for good, and without Capabilities.Versions
+	// the call is Unsupported.
 	Delete(ctx context.Context, obj Object) error
 	// Browse yields what is directly below prefix in ascending byte order: objects, and once each the prefixes that end
 	// with the next slash. Only with Capabilities.Browse; see the function Browse for any container.
 	Browse(ctx context.Context, prefix string) iter.Seq2[Entry, error]
 	// Versions yields the versions of the objects under prefix, by ascending keys and of each key the newest first. Each can
-	// be read by ReadAt and removed by Delete. Only with Capabilities.Versions.
+	// be read by ReadAt, unless it is a delete marker, and removed by Delete. Only with Capabilities.Versions.
 	Versions(ctx context.Context, prefix string) iter.Seq2[ObjectVersion, error]
 	// Restore asks for an archived object to be readable for at least the given time. It does not wait: Stat tells by
-	// Object.Archived when the object can be read. It is repeatable. Only with Capabilities.Restore.
+	// Object.Archived when the object can be read. It is repeatable, and no error for an object that can be read. Only with
+	// Capabilities.Restore.
 	Restore(ctx context.Context, obj Object, period time.Duration) error
 	// CreateContainer makes the container itself. If it is there, the error is Exists. Only with
 	// Capabilities.CreateContainer.

@@ -30,13 +30,17 @@ type broken struct {
 	uploads  func(ctx context.Context, prefix string) iter.Seq2[backend.Upload, error]
 	copy     func(ctx context.Context, from backend.Location, version, key string, o backend.CopyOptions) (backend.Object, error)
 	delete   func(ctx context.Context, obj backend.Object) error
+	browse   func(ctx context.Context, prefix string) iter.Seq2[backend.Entry, error]
+	versions func(ctx context.Context, prefix string) iter.Seq2[backend.ObjectVersion, error]
+	restore  func(ctx context.Context, obj backend.Object, period time.Duration) error
+	make     func(ctx context.Context) error
 }
 
 // newBroken returns a whole one; each mutant replaces what it breaks.
 func newBroken(m *backendtest.Mem) *broken {
 	return &broken{Mem: m, info: m.Info, stat: m.Stat, readAt: m.ReadAt, put: m.Put, create: m.CreateUpload, part: m.UploadPart,
 		parts: m.ListParts, complete: m.CompleteUpload, abort: m.AbortUpload, list: m.List, uploads: m.ListUploads, copy: m.Copy,
-		delete: m.Delete}
+		delete: m.Delete, browse: m.Browse, versions: m.Versions, restore: m.Restore, make: m.CreateContainer}
 }
 
 func (b *broken) Info() backend.Info { return b.info() }
@@ -72,6 +76,16 @@ func (b *broken) Copy(ctx context.Context, from backend.Location, version, key s
 	return b.copy(ctx, from, version, key, o)
 }
 func (b *broken) Delete(ctx context.Context, obj backend.Object) error { return b.delete(ctx, obj) }
+func (b *broken) Browse(ctx context.Context, prefix string) iter.Seq2[backend.Entry, error] {
+	return b.browse(ctx, prefix)
+}
+func (b *broken) Versions(ctx context.Context, prefix string) iter.Seq2[backend.ObjectVersion, error] {
+	return b.versions(ctx, prefix)
+}
+func (b *broken) Restore(ctx context.Context, obj backend.Object, period time.Duration) error {
+	return b.restore(ctx, obj, period)
+}
+func (b *broken) CreateContainer(ctx context.Context) error { return b.make(ctx) }
 
 // mutant is one way to break the contract and the cases that must notice.
 type mutant struct {
@@ -84,10 +98,16 @@ type mutant struct {
 // TestEveryCaseCanFail runs each case against implementations that break what it is about.
 func TestEveryCaseCanFail(t *testing.T) {
 	noticed := map[string]bool{}
-	for _, m := range slices.Concat(readMutants, writeMutants, existingMutants, uploadMutants, completeMutants, listMutants, otherMutants) {
+	for _, m := range slices.Concat(readMutants, writeMutants, existingMutants, uploadMutants, completeMutants, listMutants, browseMutants,
+		versionMutants, otherMutants) {
 		t.Run(m.name, func(t *testing.T) {
 			container := backendtest.NewMem(m.options)
-			o := backendtest.CheckOptions{Locate: container.Location, Objects: 1001}
+			o := backendtest.CheckOptions{Locate: container.Location, Archive: container.Archive, Objects: 1001}
+			o.Fresh = func() (backend.Storage, error) {
+				b := newBroken(backendtest.NewMem(backendtest.MemOptions{Missing: true}))
+				m.wreck(t, b)
+				return b, nil
+			}
 			if m.options.Without.Write {
 				o.Existing = container.AddGenerated(existingKey, existingSize, 1).Key
 			}

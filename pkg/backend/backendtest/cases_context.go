@@ -61,6 +61,20 @@ func (r *run) refusesEnded(ctx context.Context, o backend.Object) {
 		_, err = collect(r.s.List(ctx, r.prefix))
 		r.fails(err, backend.Canceled, "list")
 	}
+	if r.info.Can.Browse {
+		_, err = collect(r.s.Browse(ctx, r.prefix))
+		r.fails(err, backend.Canceled, "browse")
+	}
+	if r.info.Can.Versions {
+		_, err = collect(r.s.Versions(ctx, r.prefix))
+		r.fails(err, backend.Canceled, "list versions")
+	}
+	if r.info.Can.Restore {
+		r.fails(r.s.Restore(ctx, o, time.Hour), backend.Canceled, "restore")
+	}
+	if r.info.Can.CreateContainer {
+		r.fails(r.s.CreateContainer(ctx), backend.Canceled, "create container")
+	}
 }
 
 // refusesLate has a deadline that is over.

@@ -3,6 +3,7 @@ package backendtest
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
 )
@@ -25,7 +26,7 @@ func infoIsSound(r *run) error {
 	if l.MaxPart > 0 && l.MinPart > l.MaxPart {
 		r.errorf("Limits.MinPart %d exceeds MaxPart %d", l.MinPart, l.MaxPart)
 	}
-	if !can.Write && (can.PutIfAbsent || can.CompleteIfAbsent || can.IfVersion || can.Sequential || can.ModTime || len(r.info.CopyFrom) > 0) {
+	if !can.Write && (can.PutIfAbsent || can.CompleteIfAbsent || can.IfVersion || can.Sequential || can.ModTime || can.CreateContainer || len(r.info.CopyFrom) > 0) {
 		r.errorf("Info promises ways of writing without Write: %+v", r.info)
 	}
 	for _, a := range r.info.Checksums {
@@ -78,6 +79,9 @@ func refusedPromises(r *run) error {
 		_, err = collect(r.s.ListParts(r.ctx, u))
 		r.fails(err, backend.Unsupported, "list parts")
 	}
+	if err := r.refusesOptional(key); err != nil {
+		return err
+	}
 	if !can.Delete {
 		if can.Write {
 			if _, _, err := r.put(key, 10); err != nil {
@@ -86,6 +90,42 @@ func refusedPromises(r *run) error {
 		}
 		r.fails(r.s.Delete(r.ctx, backend.Object{Key: key}), backend.Unsupported, "delete")
 	}
+	return nil
+}
+
+// refusesOptional calls the optional methods, and names a version where versions are not spoken of: the current object must
+// not be taken for it.
+func (r *run) refusesOptional(key string) error {
+	can := r.info.Can
+	if !can.Browse {
+		_, err := collect(r.s.Browse(r.ctx, r.prefix))
+		r.fails(err, backend.Unsupported, "browse")
+	}
+	if !can.Restore {
+		r.fails(r.s.Restore(r.ctx, backend.Object{Key: key}, time.Hour), backend.Unsupported, "restore")
+	}
+	if !can.CreateContainer {
+		r.fails(r.s.CreateContainer(r.ctx), backend.Unsupported, "create container")
+	}
+	if can.Versions {
+		return nil
+	}
+	_, err := collect(r.s.Versions(r.ctx, r.prefix))
+	r.fails(err, backend.Unsupported, "list versions")
+	if !can.Write {
+		return nil
+	}
+	o, p, err := r.put(r.key("version"), 100)
+	if err != nil {
+		return err
+	}
+	o.Generation = "1"
+	_, err = r.s.ReadAt(r.ctx, o, make([]byte, 1), 0)
+	r.fails(err, backend.Unsupported, "read of an old version")
+	if can.Delete {
+		r.fails(r.s.Delete(r.ctx, o), backend.Unsupported, "delete of an old version")
+	}
+	r.holds(o.Key, p)
 	return nil
 }
 

@@ -22,6 +22,11 @@ type CheckOptions struct {
 	Locate func(key string) backend.Location
 	// Outside reports what was written outside the container, where that can be seen; nil where it cannot.
 	Outside func() error
+	// Archive moves an object of the container to a tier whose objects cannot be read before Restore. Without it the suite
+	// does not try Restore, which with the services of clouds takes hours.
+	Archive func(key string) error
+	// Fresh returns a container that does not exist. Without it the suite does not try to make one.
+	Fresh func() (backend.Storage, error)
 	// Objects is how many objects the long listing has: 1,001 if zero, one more than a page of the usual services.
 	Objects int
 	// Existing is the key of an object that is there, has bytes, and does not change while the suite runs. A container that
@@ -54,7 +59,7 @@ func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
 		keyCases, objectCases, existingCases, conditionCases, uploadCases, completeCases, listCases, copyCases,
-		contextCases, promiseCases,
+		browseCases, versionCases, containerCases, contextCases, promiseCases,
 	} {
 		all = append(all, group...)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
 )
@@ -18,7 +19,6 @@ var errInjected = errors.New("injected fault")
 // picks depends on the seed and on the calls only, not on the order in which goroutines make them. Set the fields before
 // the first call; the methods are safe for concurrent use. A test prints the value when it fails: that names the seed.
 type Faults struct {
-	backend.Unimplemented
 	Storage backend.Storage
 	Seed    uint64
 	Rules   []Rule
@@ -312,4 +312,26 @@ func (f *Faults) Delete(ctx context.Context, obj backend.Object) error {
 	return f.pass(ctx, call{op: OpDelete, key: obj.Key}, func([]*Rule) error {
 		return f.Storage.Delete(ctx, obj)
 	})
+}
+
+// Browse passes on.
+func (f *Faults) Browse(ctx context.Context, prefix string) iter.Seq2[backend.Entry, error] {
+	return listed(ctx, f, call{op: OpBrowse, key: prefix}, f.Storage.Browse(ctx, prefix))
+}
+
+// Versions passes on.
+func (f *Faults) Versions(ctx context.Context, prefix string) iter.Seq2[backend.ObjectVersion, error] {
+	return listed(ctx, f, call{op: OpVersions, key: prefix}, f.Storage.Versions(ctx, prefix))
+}
+
+// Restore passes on.
+func (f *Faults) Restore(ctx context.Context, obj backend.Object, period time.Duration) error {
+	return f.pass(ctx, call{op: OpRestore, key: obj.Key}, func([]*Rule) error {
+		return f.Storage.Restore(ctx, obj, period)
+	})
+}
+
+// CreateContainer passes on.
+func (f *Faults) CreateContainer(ctx context.Context) error {
+	return f.pass(ctx, call{op: OpCreate}, func([]*Rule) error { return f.Storage.CreateContainer(ctx) })
 }

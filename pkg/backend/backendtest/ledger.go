@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
@@ -149,7 +150,34 @@ func (l *ledger) tidy(ctx context.Context, prefix string) error {
 			errs = append(errs, fmt.Errorf("left %q: %w", key, err))
 		}
 	}
+	if info.Can.Versions && info.Can.Delete {
+		errs = append(errs, l.purge(ctx, prefix))
+	}
 	return errors.Join(append(errs, l.leftovers(ctx, prefix))...)
+}
+
+// purge removes what a container that keeps old versions still has of the keys under prefix and of others that were written.
+func (l *ledger) purge(ctx context.Context, prefix string) error {
+	var errs []error
+	remove := func(under string, ours func(key string) bool) {
+		versions, err := collect(l.Versions(ctx, under))
+		errs = append(errs, err)
+		for _, v := range versions {
+			if !ours(v.Key) {
+				continue
+			}
+			if err := l.Delete(ctx, v.Object); err != nil && !errors.Is(err, backend.NotFound) {
+				errs = append(errs, fmt.Errorf("left version %q of %q: %w", v.Generation, v.Key, err))
+			}
+		}
+	}
+	remove(prefix, func(string) bool { return true })
+	for _, key := range slices.Sorted(maps.Keys(l.keys)) {
+		if !strings.HasPrefix(key, prefix) {
+			remove(key, func(other string) bool { return other == key })
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // leftovers looks for what is under prefix after everything was removed.
@@ -162,6 +190,14 @@ func (l *ledger) leftovers(ctx context.Context, prefix string) error {
 				return fmt.Errorf("list what is left: %w", err)
 			}
 			errs = append(errs, fmt.Errorf("left %q, which no case wrote", o.Key))
+		}
+	}
+	if info.Can.Versions && info.Can.Delete {
+		for v, err := range l.Versions(ctx, prefix) {
+			if err != nil {
+				return fmt.Errorf("list versions that are left: %w", err)
+			}
+			errs = append(errs, fmt.Errorf("left version %q of %q", v.Generation, v.Key))
 		}
 	}
 	if info.Can.ListUploads {

@@ -26,13 +26,14 @@ type MemOptions struct {
 	Without    backend.Capabilities // what is true here is switched off
 	Sequential bool                 // parts must come in ascending order, one at a time
 	Discard    bool                 // keep no bytes: sizes and CRC32C only; a read of what was written is Unsupported
+	Versioned  bool                 // keep what is replaced or deleted, as Versions lists it
+	Missing    bool                 // the container does not exist before CreateContainer
 	Now        func() time.Time     // the clock; time.Now if nil
 }
 
 // Mem is a Storage in memory that keeps the whole contract. It costs one copy per part written and one per read; a read
 // allocates nothing. Its methods are safe for concurrent use.
 type Mem struct {
-	backend.Unimplemented
 	o     MemOptions
 	info  backend.Info
 	peers func(container string) *Mem // the containers that Copy reads from
@@ -43,6 +44,8 @@ type Mem struct {
 	objects map[string]*memObject
 	sorted  []string // the keys in order, never changed in place; nil if a key came or went since
 	uploads map[string]*memUpload
+	history map[string][]memVersion // oldest first, the current one too; empty unless Versioned
+	missing bool
 	serial  int
 }
 
@@ -70,7 +73,7 @@ func NewMem(o MemOptions) *Mem {
 	}
 	m := &Mem{
 		o: o, info: memInfo(o), pattern: NewPattern(0),
-		objects: map[string]*memObject{}, uploads: map[string]*memUpload{},
+		objects: map[string]*memObject{}, uploads: map[string]*memUpload{}, history: map[string][]memVersion{}, missing: o.Missing,
 	}
 	m.peers = func(name string) *Mem {
 		if name == o.Name {
@@ -88,6 +91,7 @@ func memInfo(o MemOptions) backend.Info {
 			Write: !off.Write, List: !off.List, ListParts: !off.ListParts, ListUploads: !off.ListUploads,
 			Delete: !off.Delete, Sequential: o.Sequential, PutIfAbsent: !off.PutIfAbsent,
 			CompleteIfAbsent: !off.CompleteIfAbsent, IfVersion: !off.IfVersion, ModTime: !off.ModTime,
+			Browse: !off.Browse, Versions: !off.Versions, Restore: !off.Restore, CreateContainer: !off.CreateContainer,
 		},
 		Checksums: o.Checksums,
 		Limits:    o.Limits,
@@ -101,6 +105,7 @@ func memInfo(o MemOptions) backend.Info {
 	if off.Write {
 		info.Can.Sequential, info.Can.PutIfAbsent, info.Can.CompleteIfAbsent = false, false, false
 		info.Can.IfVersion, info.Can.ModTime, info.Can.ListParts = false, false, false
+		info.Can.CreateContainer = false
 	}
 	if info.Can.Write {
 		info.CopyFrom = []string{o.Scheme}
@@ -151,11 +156,17 @@ func (m *Mem) ReadAt(ctx context.Context, obj backend.Object, p []byte, off int6
 	if off < 0 {
 		return 0, fail(OpRead, obj.Key, backend.Invalid, fmt.Errorf("offset %d is negative", off))
 	}
+	if err := m.checkGeneration(OpRead, obj); err != nil {
+		return 0, err
+	}
 	m.mu.RLock()
-	o, ok := m.objects[obj.Key]
+	o, ok := m.find(obj)
 	m.mu.RUnlock()
 	if !ok || o.Version != obj.Version {
 		return 0, fail(OpRead, obj.Key, backend.Changed, fmt.Errorf("version %q is gone", obj.Version))
+	}
+	if o.Archived {
+		return 0, fail(OpRead, obj.Key, backend.Invalid, errArchived)
 	}
 	if o.data == nil {
 		return 0, fail(OpRead, obj.Key, backend.Unsupported, errDiscarded)
@@ -182,6 +193,15 @@ func (m *Mem) check(ctx context.Context, op, key string) error {
 	if key == "" || len(key) > MaxKey {
 		return fail(op, key, backend.Invalid, fmt.Errorf("a key has 1 to %d bytes, this one has %d", MaxKey, len(key)))
 	}
+	return m.checkThere(op, key)
+}
+
+func (m *Mem) checkThere(op, key string) error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if m.missing {
+		return fail(op, key, backend.NotFound, fmt.Errorf("there is no container %q", m.o.Name))
+	}
 	return nil
 }
 
@@ -205,6 +225,7 @@ func (m *Mem) store(o backend.Object, data content) backend.Object {
 	}
 	stored := &memObject{Object: o, data: data}
 	m.objects[o.Key] = stored
+	m.keep(o.Key, memVersion{memObject: stored})
 	return stored.public()
 }
 

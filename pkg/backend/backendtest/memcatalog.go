@@ -125,11 +125,13 @@ func (m *Mem) source(from backend.Location, version string) (*memObject, error) 
 		return nil, fail(OpCopy, from.String(), backend.Changed, fmt.Errorf("version %q is gone", version))
 	case !ok:
 		return nil, fail(OpCopy, from.String(), backend.NotFound, nil)
+	case o.Archived:
+		return nil, fail(OpCopy, from.String(), backend.Invalid, errArchived)
 	}
 	return o, nil
 }
 
-// Delete removes the object.
+// Delete removes the object, or the version that obj.Generation names.
 func (m *Mem) Delete(ctx context.Context, obj backend.Object) error {
 	if err := m.check(ctx, OpDelete, obj.Key); err != nil {
 		return err
@@ -137,17 +139,28 @@ func (m *Mem) Delete(ctx context.Context, obj backend.Object) error {
 	if err := can(m.info.Can.Delete, OpDelete, obj.Key, "deleting"); err != nil {
 		return err
 	}
+	if err := m.checkGeneration(OpDelete, obj); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	o, ok := m.objects[obj.Key]
+	if obj.Generation != "" && m.dropMarker(obj) {
+		return nil
+	}
+	o, ok := m.find(obj)
 	switch {
 	case !ok:
 		return fail(OpDelete, obj.Key, backend.NotFound, nil)
 	case obj.Version != "" && obj.Version != o.Version:
 		return fail(OpDelete, obj.Key, backend.Changed, fmt.Errorf("version %q is gone", obj.Version))
+	case obj.Generation != "":
+		m.drop(obj.Key, func(v memVersion) bool { return v.memObject == o })
+		return nil
 	}
 	delete(m.objects, obj.Key)
 	m.sorted = nil
+	m.keep(obj.Key, memVersion{memObject: &memObject{Object: backend.Object{
+		Key: obj.Key, ModTime: m.o.Now(), Version: m.serialNumber("v")}}, marker: true})
 	return nil
 }
 
@@ -156,6 +169,7 @@ func (m *Mem) remove(key string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.objects, key)
+	delete(m.history, key)
 	m.sorted = nil
 }
 
@@ -163,5 +177,8 @@ func (m *Mem) checkList(ctx context.Context, op, prefix string, capability bool)
 	if err := m.ended(ctx, op, prefix); err != nil {
 		return err
 	}
-	return can(capability, op, prefix, "listing")
+	if err := can(capability, op, prefix, "listing"); err != nil {
+		return err
+	}
+	return m.checkThere(op, prefix)
 }

@@ -24,6 +24,10 @@ const (
 	OpListUploads    = "list uploads"
 	OpCopy           = "copy"
 	OpDelete         = "delete"
+	OpBrowse         = "browse"
+	OpVersions       = "list versions"
+	OpRestore        = "restore"
+	OpCreate         = "create container"
 
 	OpCheckExports = "check exports"
 	OpStartExport  = "start export"

@@ -16,13 +16,15 @@ func TestMem(t *testing.T) {
 			Connections: 4}},
 		"checksums": {Checksums: []backend.Algorithm{backend.CRC64NVME, backend.MD5, backend.SHA256, backend.CRC32C}},
 		"unchecked": {Checksums: []backend.Algorithm{}},
+		"versioned": {Versioned: true},
 	} {
 		t.Run(name, func(t *testing.T) { testMem(t, o) })
 	}
 	for name, without := range map[string]backend.Capabilities{
 		"write": {Write: true}, "list": {List: true}, "list-parts": {ListParts: true}, "list-uploads": {ListUploads: true},
 		"delete": {Delete: true}, "put-if-absent": {PutIfAbsent: true}, "complete-if-absent": {CompleteIfAbsent: true},
-		"if-version": {IfVersion: true}, "mod-time": {ModTime: true},
+		"if-version": {IfVersion: true}, "mod-time": {ModTime: true}, "browse": {Browse: true},
+		"versions": {Versions: true}, "restore": {Restore: true}, "create-container": {CreateContainer: true},
 	} {
 		t.Run("without-"+name, func(t *testing.T) { testMem(t, backendtest.MemOptions{Without: without}) })
 	}
@@ -45,12 +47,21 @@ func testMem(t *testing.T, o backendtest.MemOptions) {
 		existing = m.AddGenerated(existingKey, existingSize, 1).Key
 	}
 	backendtest.TestStorage(t, func(*testing.T) backend.Storage { return m }, backendtest.CheckOptions{
-		Existing: existing, Locate: m.Location, Objects: 101, // TestFaultsWithoutRulesChangeNothing has the whole number
+		Existing: existing, Locate: m.Location, Archive: m.Archive, Fresh: missing,
+		Objects: 101, // TestFaultsWithoutRulesChangeNothing has the whole number
 	})
 }
 
+func missing() (backend.Storage, error) {
+	return backendtest.NewMem(backendtest.MemOptions{Missing: true}), nil
+}
+
 func TestFaultsWithoutRulesChangeNothing(t *testing.T) {
-	m := backendtest.NewMem(backendtest.MemOptions{})
+	m := backendtest.NewMem(versioned)
 	f := &backendtest.Faults{Storage: m}
-	backendtest.TestStorage(t, func(*testing.T) backend.Storage { return f }, backendtest.CheckOptions{Locate: m.Location})
+	backendtest.TestStorage(t, func(*testing.T) backend.Storage { return f }, backendtest.CheckOptions{Locate: m.Location, Archive: m.Archive,
+		Fresh: func() (backend.Storage, error) {
+			s, err := missing()
+			return &backendtest.Faults{Storage: s}, err
+		}})
 }
