@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -150,6 +151,37 @@ func TestListsGoOnWhereTheyBrokeOff(t *testing.T) {
 	}
 	if again != 5 {
 		t.Errorf("a loop that breaks saw %d", again)
+	}
+}
+
+// Levels and versions break off after every third value, in the middle of a key's versions too.
+func TestBrowseAndVersionsGoOn(t *testing.T) {
+	s, f, m := open(backendtest.MemOptions{Versioned: true},
+		backendtest.Rule{Op: backendtest.OpBrowse, Truncate: 3, Times: 1, Err: backend.Unavailable},
+		backendtest.Rule{Op: backendtest.OpVersions, Truncate: 3, Times: 1, Err: backend.Unavailable})
+	for _, key := range []string{"a", "b/1", "b/2", "b/2", "b/2", "c", "d/1", "d/1", "e"} {
+		m.AddGenerated(key, 1, 1)
+	}
+	entries := collect(t, s.Browse(t.Context(), ""))
+	if want := collect(t, m.Browse(t.Context(), "")); !reflect.DeepEqual(entries, want) {
+		t.Errorf("levels %v, want %v", entries, want)
+	}
+	versions := collect(t, s.Versions(t.Context(), ""))
+	if want := collect(t, m.Versions(t.Context(), "")); !reflect.DeepEqual(versions, want) {
+		t.Errorf("versions %v, want %v", versions, want)
+	}
+	if f.Calls(backendtest.OpBrowse) != 2 || f.Calls(backendtest.OpVersions) != 2 {
+		t.Errorf("the lists were not repeated: %v", f)
+	}
+}
+
+func TestLostAnswerOfCreateContainer(t *testing.T) {
+	s, f, _ := open(backendtest.MemOptions{Missing: true}, backendtest.Rule{Op: backendtest.OpCreate, Times: 1, After: true, Err: backend.Timeout})
+	if err := s.CreateContainer(t.Context()); err != nil || f.Calls(backendtest.OpCreate) != 2 {
+		t.Errorf("%v after %d calls", err, f.Calls(backendtest.OpCreate))
+	}
+	if err := s.CreateContainer(t.Context()); !errors.Is(err, backend.Exists) {
+		t.Errorf("a container that was there: %v", err)
 	}
 }
 

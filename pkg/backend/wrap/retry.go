@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"math/rand/v2"
 	"time"
 
@@ -108,7 +107,7 @@ func unknownOutcome(err error) bool {
 
 // Retry returns s with every call repeated as the policy says. Calls whose first attempt may have had an effect that the
 // caller never learned of are settled by looking: a conditional Put that then meets its own object has succeeded, and a
-// Delete that then finds nothing has done its work. For CreateUpload see Policy.Exclusive.
+// Delete that then finds nothing has done its work, and so has a CreateContainer that then finds one. For CreateUpload see Policy.Exclusive.
 func Retry(s backend.Storage, p Policy) backend.Storage {
 	return &retry{Storage: s, p: p}
 }
@@ -238,26 +237,18 @@ func (r *retry) Delete(ctx context.Context, obj backend.Object) error {
 	})
 }
 
-func (r *retry) List(ctx context.Context, prefix string) iter.Seq2[backend.Object, error] {
-	return resumed(ctx, r.p, "list", func(ctx context.Context) iter.Seq2[backend.Object, error] {
-		return r.Storage.List(ctx, prefix)
-	}, func() progress[backend.Object] {
-		return &furthest[backend.Object, string]{of: func(o backend.Object) string { return o.Key }}
-	})
+func (r *retry) Restore(ctx context.Context, obj backend.Object, period time.Duration) error {
+	return r.p.Do(ctx, "restore", func(ctx context.Context) error { return r.Storage.Restore(ctx, obj, period) })
 }
 
-func (r *retry) ListParts(ctx context.Context, u backend.Upload) iter.Seq2[backend.Part, error] {
-	return resumed(ctx, r.p, "list parts", func(ctx context.Context) iter.Seq2[backend.Part, error] {
-		return r.Storage.ListParts(ctx, u)
-	}, func() progress[backend.Part] {
-		return &furthest[backend.Part, int]{of: func(p backend.Part) int { return p.Number }}
-	})
-}
-
-func (r *retry) ListUploads(ctx context.Context, prefix string) iter.Seq2[backend.Upload, error] {
-	return resumed(ctx, r.p, "list uploads", func(ctx context.Context) iter.Seq2[backend.Upload, error] {
-		return r.Storage.ListUploads(ctx, prefix)
-	}, func() progress[backend.Upload] {
-		return &visited[backend.Upload]{of: func(u backend.Upload) string { return u.Key + "\x00" + u.ID }}
+func (r *retry) CreateContainer(ctx context.Context) error {
+	unknown := false
+	return r.p.Do(ctx, "create container", func(ctx context.Context) error {
+		err := r.Storage.CreateContainer(ctx)
+		if unknown && errors.Is(err, backend.Exists) {
+			return nil
+		}
+		unknown = unknown || unknownOutcome(err)
+		return err
 	})
 }

@@ -10,14 +10,19 @@ import (
 	"github.com/hyperexport/hyperexport/pkg/backend/wrap"
 )
 
-func suite(t *testing.T, rules ...backendtest.Rule) {
+func suite(t *testing.T, o backendtest.MemOptions, rules ...backendtest.Rule) {
 	t.Helper()
-	m := backendtest.NewMem(backendtest.MemOptions{})
+	m := backendtest.NewMem(o)
 	f := &backendtest.Faults{Storage: m, Rules: rules}
 	p := quick
 	p.Attempts, p.First, p.Max = 30, time.Microsecond, 50*time.Microsecond // so that calls at the same time do not hit the failing number in step
 	s := wrap.Retry(f, p)
-	backendtest.TestStorage(t, func(*testing.T) backend.Storage { return s }, backendtest.CheckOptions{Locate: m.Location, Objects: 101})
+	backendtest.TestStorage(t, func(*testing.T) backend.Storage { return s }, backendtest.CheckOptions{
+		Locate: m.Location, Archive: m.Archive, Objects: 101,
+		Fresh: func() (backend.Storage, error) {
+			return wrap.Retry(backendtest.NewMem(backendtest.MemOptions{Missing: true}), p), nil
+		},
+	})
 	for i := range rules {
 		if f.Fired(i) == 0 {
 			t.Errorf("rule %d never fired", i)
@@ -28,7 +33,7 @@ func suite(t *testing.T, rules ...backendtest.Rule) {
 	}
 }
 
-func TestRetryKeepsTheContract(t *testing.T) { suite(t) }
+func TestRetryKeepsTheContract(t *testing.T) { suite(t, backendtest.MemOptions{Versioned: true}) }
 
 // Every nth call of each operation fails before its effect: who calls through Retry sees nothing of it.
 func TestRetryHidesCallsThatFailed(t *testing.T) {
@@ -39,8 +44,9 @@ func TestRetryHidesCallsThatFailed(t *testing.T) {
 				rules = append(rules, backendtest.Rule{Op: op, Every: every, Err: kinds[i%len(kinds)]})
 			}
 			// A delete of nothing whose first attempt may have worked succeeds: so only attempts that surely did not.
-			rules = append(rules, backendtest.Rule{Op: backendtest.OpDelete, Every: every, Err: backend.Throttled})
-			suite(t, rules...)
+			rules = append(rules, backendtest.Rule{Op: backendtest.OpDelete, Every: every, Err: backend.Throttled},
+				backendtest.Rule{Op: backendtest.OpCreate, Nth: 1, Err: backend.Throttled})
+			suite(t, backendtest.MemOptions{Versioned: true}, rules...)
 		})
 	}
 }
@@ -57,11 +63,12 @@ func TestRetryHidesLostAnswers(t *testing.T) {
 					rules = append(rules, backendtest.Rule{Op: op, Every: every, After: true, Err: kinds[i%len(kinds)]})
 				}
 			}
-			suite(t, rules...)
+			suite(t, backendtest.MemOptions{}, rules...) // a put that is repeated makes two versions
 		})
 	}
 }
 
-// operations are all but Delete.
+// operations are all but Delete and CreateContainer.
 var operations = []string{backendtest.OpStat, backendtest.OpRead, backendtest.OpPut, backendtest.OpCreateUpload, backendtest.OpUploadPart,
-	backendtest.OpListParts, backendtest.OpCompleteUpload, backendtest.OpAbortUpload, backendtest.OpList, backendtest.OpListUploads, backendtest.OpCopy}
+	backendtest.OpListParts, backendtest.OpCompleteUpload, backendtest.OpAbortUpload, backendtest.OpList, backendtest.OpListUploads, backendtest.OpCopy,
+	backendtest.OpBrowse, backendtest.OpVersions, backendtest.OpRestore}
