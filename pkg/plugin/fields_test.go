@@ -61,6 +61,8 @@ func crosses[T, W any](t *testing.T, to func(T) W, from func(W) T) {
 func TestEveryFieldCrosses(t *testing.T) {
 	crosses(t, infoTo, infoFrom)
 	crosses(t, objectTo, objectFrom)
+	crosses(t, entryTo, entryFrom)
+	crosses(t, versionTo, versionFrom)
 	crosses(t, uploadTo, uploadFrom)
 	crosses(t, partTo, partFrom)
 	crosses(t, conditionTo, conditionFrom)

@@ -292,8 +292,53 @@ func (m *mischievous) List(ctx context.Context, prefix string) iter.Seq2[backend
 	return m.Storage.List(ctx, prefix)
 }
 
-func listOf(objects ...backend.Object) iter.Seq2[backend.Object, error] {
-	return func(yield func(backend.Object, error) bool) {
+// Info of one that forgets says nothing of versions, as a guest of earlier days.
+func (m *mischievous) Info() backend.Info {
+	info := m.Storage.Info()
+	if m.kind == "forgetful" {
+		info.Can.Versions = false
+	}
+	return info
+}
+
+func (m *mischievous) Browse(ctx context.Context, prefix string) iter.Seq2[backend.Entry, error] {
+	object := func(key string) backend.Entry { return backend.Entry{Object: backend.Object{Key: key}} }
+	switch m.kind {
+	case "disorder":
+		return listOf(backend.Entry{Prefix: prefix + "b/"}, object(prefix+"a"))
+	case "twice":
+		return listOf(backend.Entry{Prefix: prefix + "b/"}, backend.Entry{Prefix: prefix + "b/"})
+	case "outside":
+		return listOf(backend.Entry{Prefix: "../"})
+	case "deep":
+		return listOf(object(prefix + "a/b"))
+	case "deeper":
+		return listOf(backend.Entry{Prefix: prefix + "a/b/"})
+	case "flat":
+		return listOf(backend.Entry{Prefix: prefix + "a"})
+	}
+	return m.Storage.Browse(ctx, prefix)
+}
+
+func (m *mischievous) Versions(ctx context.Context, prefix string) iter.Seq2[backend.ObjectVersion, error] {
+	version := func(key, generation string, latest bool) backend.ObjectVersion {
+		return backend.ObjectVersion{Object: backend.Object{Key: key, Generation: generation}, Latest: latest}
+	}
+	switch m.kind {
+	case "disorder":
+		return listOf(version(prefix+"b", "1", true), version(prefix+"a", "2", true))
+	case "twice":
+		return listOf(version(prefix+"b", "1", true), version(prefix+"b", "2", true))
+	case "outside":
+		return listOf(version("../"+prefix, "1", true))
+	case "no-tag":
+		return listOf(version(prefix+"a", "", true))
+	}
+	return m.Storage.Versions(ctx, prefix)
+}
+
+func listOf[T any](objects ...T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		for _, o := range objects {
 			if !yield(o, nil) {
 				return

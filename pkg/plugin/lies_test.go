@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"errors"
+	"iter"
 	"testing"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
@@ -36,13 +37,16 @@ func TestLies(t *testing.T) {
 		}
 		return err
 	}
-	list := func(ctx context.Context, s backend.Storage) error {
-		for _, err := range s.List(ctx, "prefix/") {
-			if err != nil {
-				return err
-			}
+	list := func(ctx context.Context, s backend.Storage) error { return ending(s.List(ctx, "prefix/")) }
+	browse := func(ctx context.Context, s backend.Storage) error { return ending(s.Browse(ctx, "prefix/")) }
+	versions := func(ctx context.Context, s backend.Storage) error { return ending(s.Versions(ctx, "prefix/")) }
+	deleteOld := func(ctx context.Context, s backend.Storage) error {
+		o, err := s.Put(ctx, "key", data, backend.PutOptions{})
+		if err != nil {
+			return err
 		}
-		return nil
+		o.Generation = "g-" + o.Version
+		return s.Delete(ctx, o)
 	}
 	stat := func(ctx context.Context, s backend.Storage) error {
 		_, err := s.Stat(ctx, "key")
@@ -58,6 +62,11 @@ func TestLies(t *testing.T) {
 		{"other-number", upload, backend.Corrupt}, {"other-size", upload, backend.Corrupt}, {"no-tag", upload, backend.Corrupt},
 		{"other-checksum", upload, backend.Corrupt}, {"other-tag", upload, backend.Invalid}, {"truncated", upload, backend.Corrupt},
 		{"disorder", list, backend.Corrupt}, {"twice", list, backend.Corrupt}, {"outside", list, backend.Corrupt},
+		{"disorder", browse, backend.Corrupt}, {"twice", browse, backend.Corrupt}, {"outside", browse, backend.Corrupt},
+		{"deep", browse, backend.Corrupt}, {"deeper", browse, backend.Corrupt}, {"flat", browse, backend.Corrupt},
+		{"disorder", versions, backend.Corrupt}, {"twice", versions, backend.Corrupt}, {"outside", versions, backend.Corrupt},
+		{"no-tag", versions, backend.Corrupt},
+		{"forgetful", deleteOld, backend.Unsupported},
 		{"negative", stat, backend.NotFound}, {"other-key", stat, backend.NotFound}, {"canceled", stat, backend.Unavailable},
 	} {
 		o := options(t, "mem")
@@ -67,6 +76,16 @@ func TestLies(t *testing.T) {
 			t.Errorf("%s: want %q, got %v", c.mischief, c.kind, err)
 		}
 	}
+}
+
+// ending runs a list and returns the error that it ends with.
+func ending[T any](list iter.Seq2[T, error]) error {
+	for _, err := range list {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // TestLiesToTheEngine copies through guests that lie in ways that only the whole transfer shows.

@@ -55,6 +55,7 @@ func memFactory(_ context.Context, c Config) (backend.Provider, error) {
 	}
 	p := &testProvider{MemProvider: backendtest.NewMemProvider(), config: c}
 	p.Options.Sequential = c.Settings["sequential"] != ""
+	p.Options.Versioned = c.Settings["versioned"] != ""
 	p.Exports.Polls = 2
 	p.Wrap = func(_ string, s backend.Storage) backend.Storage { return mischief(c, s) }
 	return p, nil

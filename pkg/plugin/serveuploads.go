@@ -89,16 +89,6 @@ func (s storageServer) AbortUpload(ctx context.Context, r *pb.AbortUploadRequest
 	return &pb.AbortUploadResponse{}, c.AbortUpload(ctx, uploadFrom(r.GetUpload()))
 }
 
-func (s storageServer) List(r *pb.ListRequest, stream grpc.ServerStreamingServer[pb.ListResponse]) error {
-	c, err := s.container(r.GetContainer())
-	if err != nil {
-		return err
-	}
-	return batched(c.List(stream.Context(), string(r.GetPrefix())), objectTo, func(objects []*pb.Object) error {
-		return stream.Send(&pb.ListResponse{Objects: objects})
-	})
-}
-
 func (s storageServer) ListUploads(r *pb.ListUploadsRequest, stream grpc.ServerStreamingServer[pb.ListUploadsResponse]) error {
 	c, err := s.container(r.GetContainer())
 	if err != nil {
@@ -107,25 +97,4 @@ func (s storageServer) ListUploads(r *pb.ListUploadsRequest, stream grpc.ServerS
 	return batched(c.ListUploads(stream.Context(), string(r.GetPrefix())), uploadTo, func(uploads []*pb.Upload) error {
 		return stream.Send(&pb.ListUploadsResponse{Uploads: uploads})
 	})
-}
-
-func (s storageServer) Copy(ctx context.Context, r *pb.CopyRequest) (*pb.CopyResponse, error) {
-	c, err := s.container(r.GetContainer())
-	if err != nil {
-		return nil, err
-	}
-	o, err := c.Copy(ctx, locationFrom(r.GetFrom()), string(r.GetVersion()), string(r.GetKey()), backend.CopyOptions{
-		If: conditionFrom(r.GetIf()), Meta: pairsFrom(r.GetMeta(), r.GetHasMeta()), ModTime: timeFrom(r.GetModTime())})
-	if err != nil {
-		return nil, err
-	}
-	return &pb.CopyResponse{Object: objectTo(o)}, nil
-}
-
-func (s storageServer) Delete(ctx context.Context, r *pb.DeleteRequest) (*pb.DeleteResponse, error) {
-	c, err := s.container(r.GetContainer())
-	if err != nil {
-		return nil, err
-	}
-	return &pb.DeleteResponse{}, c.Delete(ctx, objectFrom(r.GetObject()))
 }

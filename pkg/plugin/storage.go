@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"iter"
 	"slices"
-	"strings"
 
 	"google.golang.org/grpc"
 
@@ -17,7 +15,6 @@ import (
 // storage is a container of a plugin, as the host sees it. What the guest answers is believed as far as it can be true:
 // an answer about another object or with the wrong length is Corrupt.
 type storage struct {
-	backend.Unimplemented
 	h    *Host
 	at   *pb.Location // never changed, so that requests share it
 	info backend.Info
@@ -68,6 +65,9 @@ func (s *storage) span(p []byte) *pb.Span {
 }
 
 func (s *storage) ReadAt(ctx context.Context, obj backend.Object, p []byte, off int64) (int, error) {
+	if err := s.checkGeneration("read", obj); err != nil {
+		return 0, err
+	}
 	request := &pb.ReadAtRequest{Container: s.at, Object: objectTo(obj), Offset: off, Span: s.span(p), Length: int64(len(p))}
 	var n int
 	var end bool
@@ -182,25 +182,6 @@ func sendPieces[Req, Resp any](
 	return stream.CloseAndRecv()
 }
 
-// List yields what the guest lists, as long as it is in order and under prefix.
-func (s *storage) List(ctx context.Context, prefix string) iter.Seq2[backend.Object, error] {
-	begin := func(ctx context.Context, g *guest) (grpc.ServerStreamingClient[pb.ListResponse], error) {
-		return g.storage.List(ctx, &pb.ListRequest{Container: s.at, Prefix: []byte(prefix)})
-	}
-	batch := func(r *pb.ListResponse) []backend.Object { return each(r.GetObjects(), objectFrom) }
-	return values(ctx, s.h, call{op: "list", key: prefix}, begin, batch, func(o backend.Object, last *backend.Object) error {
-		switch {
-		case !strings.HasPrefix(o.Key, prefix):
-			return lie("list", prefix, "it lists %q", o.Key)
-		case last != nil && o.Key <= last.Key:
-			return lie("list", prefix, "it lists %q after %q", o.Key, last.Key)
-		case o.Size < 0:
-			return lie("list", prefix, "%q has %d bytes", o.Key, o.Size)
-		}
-		return nil
-	})
-}
-
 // Copy lets the guest's service copy.
 func (s *storage) Copy(ctx context.Context, from backend.Location, version, key string, o backend.CopyOptions) (obj backend.Object, err error) {
 	request := &pb.CopyRequest{Container: s.at, From: locationTo(from), Version: []byte(version), Key: []byte(key),
@@ -217,6 +198,9 @@ func (s *storage) Copy(ctx context.Context, from backend.Location, version, key 
 }
 
 func (s *storage) Delete(ctx context.Context, obj backend.Object) error {
+	if err := s.checkGeneration("delete", obj); err != nil {
+		return err
+	}
 	return s.h.do(ctx, call{op: "delete", key: obj.Key}, func(ctx context.Context, g *guest) error {
 		_, err := g.storage.Delete(ctx, &pb.DeleteRequest{Container: s.at, Object: objectTo(obj)})
 		return err

@@ -77,6 +77,13 @@ func TestStorage(t *testing.T) {
 	}
 }
 
+// TestVersions runs the suite on a container that keeps what is replaced.
+func TestVersions(t *testing.T) {
+	o := options(t, "mem")
+	o.Config.Settings["versioned"] = "yes"
+	conform(t, inProcess(t, o), container(t, "mem"), 101)
+}
+
 // conform runs the suite on a container of the plugin. Shared memory is used where the plugin has it.
 func conform(t *testing.T, h *Host, at backend.Location, objects int) {
 	backendtest.TestStorage(t, func(t *testing.T) backend.Storage {

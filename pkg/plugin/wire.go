@@ -83,7 +83,8 @@ func infoTo(i backend.Info) *pb.Info {
 		Can: &pb.Capabilities{Write: c.Write, List: c.List, ListParts: c.ListParts, ListUploads: c.ListUploads,
 			Delete: c.Delete, Sequential: c.Sequential, PutIfAbsent: c.PutIfAbsent, CompleteIfAbsent: c.CompleteIfAbsent,
 			IfVersion: c.IfVersion, Holes: c.Holes, Strays: c.Strays, ModTime: c.ModTime,
-			MakesContainer: c.MakesContainer},
+			MakesContainer: c.MakesContainer, Browse: c.Browse, Versions: c.Versions, Restore: c.Restore,
+			CreateContainer: c.CreateContainer},
 		Checksums: each(i.Checksums, func(a backend.Algorithm) string { return text(string(a)) }),
 		CopyFrom:  texts(i.CopyFrom),
 		Limits: &pb.Limits{MinPart: l.MinPart, MaxPart: l.MaxPart, MaxParts: int64(l.MaxParts), MaxPut: l.MaxPut,
@@ -97,7 +98,8 @@ func infoFrom(i *pb.Info) backend.Info {
 		Can: backend.Capabilities{Write: c.GetWrite(), List: c.GetList(), ListParts: c.GetListParts(),
 			ListUploads: c.GetListUploads(), Delete: c.GetDelete(), Sequential: c.GetSequential(),
 			PutIfAbsent: c.GetPutIfAbsent(), CompleteIfAbsent: c.GetCompleteIfAbsent(), IfVersion: c.GetIfVersion(),
-			Holes: c.GetHoles(), Strays: c.GetStrays(), ModTime: c.GetModTime(), MakesContainer: c.GetMakesContainer()},
+			Holes: c.GetHoles(), Strays: c.GetStrays(), ModTime: c.GetModTime(), MakesContainer: c.GetMakesContainer(),
+			Browse: c.GetBrowse(), Versions: c.GetVersions(), Restore: c.GetRestore(), CreateContainer: c.GetCreateContainer()},
 		Checksums: each(i.GetChecksums(), func(s string) backend.Algorithm { return backend.Algorithm(s) }),
 		CopyFrom:  slices.Clone(i.GetCopyFrom()),
 		Limits: backend.Limits{MinPart: l.GetMinPart(), MaxPart: l.GetMaxPart(), MaxParts: int(l.GetMaxParts()),
@@ -107,13 +109,31 @@ func infoFrom(i *pb.Info) backend.Info {
 
 func objectTo(o backend.Object) *pb.Object {
 	return &pb.Object{Key: []byte(o.Key), Size: o.Size, ModTime: timeTo(o.ModTime), Version: []byte(o.Version),
-		Checksum: text(string(o.Checksum)), Meta: pairsTo(o.Meta), HasMeta: o.Meta != nil}
+		Checksum: text(string(o.Checksum)), Meta: pairsTo(o.Meta), HasMeta: o.Meta != nil,
+		Tier: text(o.Tier), Archived: o.Archived, Generation: []byte(o.Generation)}
 }
 
 func objectFrom(o *pb.Object) backend.Object {
 	return backend.Object{Key: string(o.GetKey()), Size: o.GetSize(), ModTime: timeFrom(o.GetModTime()),
 		Version: string(o.GetVersion()), Checksum: backend.Checksum(o.GetChecksum()),
-		Meta: pairsFrom(o.GetMeta(), o.GetHasMeta())}
+		Meta: pairsFrom(o.GetMeta(), o.GetHasMeta()),
+		Tier: o.GetTier(), Archived: o.GetArchived(), Generation: string(o.GetGeneration())}
+}
+
+func entryTo(e backend.Entry) *pb.Entry {
+	return &pb.Entry{Prefix: []byte(e.Prefix), Object: objectTo(e.Object)}
+}
+
+func entryFrom(e *pb.Entry) backend.Entry {
+	return backend.Entry{Object: objectFrom(e.GetObject()), Prefix: string(e.GetPrefix())}
+}
+
+func versionTo(v backend.ObjectVersion) *pb.ObjectVersion {
+	return &pb.ObjectVersion{Object: objectTo(v.Object), Latest: v.Latest, DeleteMarker: v.DeleteMarker}
+}
+
+func versionFrom(v *pb.ObjectVersion) backend.ObjectVersion {
+	return backend.ObjectVersion{Object: objectFrom(v.GetObject()), Latest: v.GetLatest(), DeleteMarker: v.GetDeleteMarker()}
 }
 
 func uploadTo(u backend.Upload) *pb.Upload {

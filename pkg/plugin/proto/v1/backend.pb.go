@@ -847,6 +847,10 @@ type Capabilities struct {
 	Strays           bool                   `protobuf:"varint,11,opt,name=strays,proto3" json:"strays,omitempty"`
 	ModTime          bool                   `protobuf:"varint,12,opt,name=mod_time,json=modTime,proto3" json:"mod_time,omitempty"`
 	MakesContainer   bool                   `protobuf:"varint,13,opt,name=makes_container,json=makesContainer,proto3" json:"makes_container,omitempty"`
+	Browse           bool                   `protobuf:"varint,14,opt,name=browse,proto3" json:"browse,omitempty"`
+	Versions         bool                   `protobuf:"varint,15,opt,name=versions,proto3" json:"versions,omitempty"` // without it the host never names a generation
+	Restore          bool                   `protobuf:"varint,16,opt,name=restore,proto3" json:"restore,omitempty"`
+	CreateContainer  bool                   `protobuf:"varint,17,opt,name=create_container,json=createContainer,proto3" json:"create_container,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -972,6 +976,34 @@ func (x *Capabilities) GetMakesContainer() bool {
 	return false
 }
 
+func (x *Capabilities) GetBrowse() bool {
+	if x != nil {
+		return x.Browse
+	}
+	return false
+}
+
+func (x *Capabilities) GetVersions() bool {
+	if x != nil {
+		return x.Versions
+	}
+	return false
+}
+
+func (x *Capabilities) GetRestore() bool {
+	if x != nil {
+		return x.Restore
+	}
+	return false
+}
+
+func (x *Capabilities) GetCreateContainer() bool {
+	if x != nil {
+		return x.CreateContainer
+	}
+	return false
+}
+
 type Limits struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	MinPart       int64                  `protobuf:"varint,1,opt,name=min_part,json=minPart,proto3" json:"min_part,omitempty"`
@@ -1073,6 +1105,9 @@ type Object struct {
 	Checksum      string                 `protobuf:"bytes,5,opt,name=checksum,proto3" json:"checksum,omitempty"`
 	Meta          []*Pair                `protobuf:"bytes,6,rep,name=meta,proto3" json:"meta,omitempty"`
 	HasMeta       bool                   `protobuf:"varint,7,opt,name=has_meta,json=hasMeta,proto3" json:"has_meta,omitempty"` // tells no metadata from metadata that is not known
+	Tier          string                 `protobuf:"bytes,8,opt,name=tier,proto3" json:"tier,omitempty"`
+	Archived      bool                   `protobuf:"varint,9,opt,name=archived,proto3" json:"archived,omitempty"`
+	Generation    []byte                 `protobuf:"bytes,10,opt,name=generation,proto3" json:"generation,omitempty"` // the object is this version, also where the host sends it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1156,6 +1191,140 @@ func (x *Object) GetHasMeta() bool {
 	return false
 }
 
+func (x *Object) GetTier() string {
+	if x != nil {
+		return x.Tier
+	}
+	return ""
+}
+
+func (x *Object) GetArchived() bool {
+	if x != nil {
+		return x.Archived
+	}
+	return false
+}
+
+func (x *Object) GetGeneration() []byte {
+	if x != nil {
+		return x.Generation
+	}
+	return nil
+}
+
+// Entry is an object or, with a prefix, everything below it.
+type Entry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Object        *Object                `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	Prefix        []byte                 `protobuf:"bytes,2,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Entry) Reset() {
+	*x = Entry{}
+	mi := &file_backend_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Entry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Entry) ProtoMessage() {}
+
+func (x *Entry) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Entry.ProtoReflect.Descriptor instead.
+func (*Entry) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Entry) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *Entry) GetPrefix() []byte {
+	if x != nil {
+		return x.Prefix
+	}
+	return nil
+}
+
+type ObjectVersion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Object        *Object                `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	Latest        bool                   `protobuf:"varint,2,opt,name=latest,proto3" json:"latest,omitempty"`
+	DeleteMarker  bool                   `protobuf:"varint,3,opt,name=delete_marker,json=deleteMarker,proto3" json:"delete_marker,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectVersion) Reset() {
+	*x = ObjectVersion{}
+	mi := &file_backend_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectVersion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectVersion) ProtoMessage() {}
+
+func (x *ObjectVersion) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectVersion.ProtoReflect.Descriptor instead.
+func (*ObjectVersion) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ObjectVersion) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *ObjectVersion) GetLatest() bool {
+	if x != nil {
+		return x.Latest
+	}
+	return false
+}
+
+func (x *ObjectVersion) GetDeleteMarker() bool {
+	if x != nil {
+		return x.DeleteMarker
+	}
+	return false
+}
+
 type Pair struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          []byte                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1166,7 +1335,7 @@ type Pair struct {
 
 func (x *Pair) Reset() {
 	*x = Pair{}
-	mi := &file_backend_proto_msgTypes[17]
+	mi := &file_backend_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1178,7 +1347,7 @@ func (x *Pair) String() string {
 func (*Pair) ProtoMessage() {}
 
 func (x *Pair) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[17]
+	mi := &file_backend_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1191,7 +1360,7 @@ func (x *Pair) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pair.ProtoReflect.Descriptor instead.
 func (*Pair) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{17}
+	return file_backend_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Pair) GetName() []byte {
@@ -1222,7 +1391,7 @@ type Upload struct {
 
 func (x *Upload) Reset() {
 	*x = Upload{}
-	mi := &file_backend_proto_msgTypes[18]
+	mi := &file_backend_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1234,7 +1403,7 @@ func (x *Upload) String() string {
 func (*Upload) ProtoMessage() {}
 
 func (x *Upload) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[18]
+	mi := &file_backend_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1247,7 +1416,7 @@ func (x *Upload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Upload.ProtoReflect.Descriptor instead.
 func (*Upload) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{18}
+	return file_backend_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Upload) GetKey() []byte {
@@ -1304,7 +1473,7 @@ type Part struct {
 
 func (x *Part) Reset() {
 	*x = Part{}
-	mi := &file_backend_proto_msgTypes[19]
+	mi := &file_backend_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1316,7 +1485,7 @@ func (x *Part) String() string {
 func (*Part) ProtoMessage() {}
 
 func (x *Part) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[19]
+	mi := &file_backend_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1329,7 +1498,7 @@ func (x *Part) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Part.ProtoReflect.Descriptor instead.
 func (*Part) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{19}
+	return file_backend_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Part) GetNumber() int64 {
@@ -1370,7 +1539,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_backend_proto_msgTypes[20]
+	mi := &file_backend_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1382,7 +1551,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[20]
+	mi := &file_backend_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1395,7 +1564,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{20}
+	return file_backend_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Condition) GetAbsent() bool {
@@ -1423,7 +1592,7 @@ type Span struct {
 
 func (x *Span) Reset() {
 	*x = Span{}
-	mi := &file_backend_proto_msgTypes[21]
+	mi := &file_backend_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1435,7 +1604,7 @@ func (x *Span) String() string {
 func (*Span) ProtoMessage() {}
 
 func (x *Span) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[21]
+	mi := &file_backend_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1448,7 +1617,7 @@ func (x *Span) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Span.ProtoReflect.Descriptor instead.
 func (*Span) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{21}
+	return file_backend_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Span) GetOffset() int64 {
@@ -1475,7 +1644,7 @@ type StatRequest struct {
 
 func (x *StatRequest) Reset() {
 	*x = StatRequest{}
-	mi := &file_backend_proto_msgTypes[22]
+	mi := &file_backend_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1487,7 +1656,7 @@ func (x *StatRequest) String() string {
 func (*StatRequest) ProtoMessage() {}
 
 func (x *StatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[22]
+	mi := &file_backend_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1500,7 +1669,7 @@ func (x *StatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatRequest.ProtoReflect.Descriptor instead.
 func (*StatRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{22}
+	return file_backend_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StatRequest) GetContainer() *Location {
@@ -1526,7 +1695,7 @@ type StatResponse struct {
 
 func (x *StatResponse) Reset() {
 	*x = StatResponse{}
-	mi := &file_backend_proto_msgTypes[23]
+	mi := &file_backend_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1538,7 +1707,7 @@ func (x *StatResponse) String() string {
 func (*StatResponse) ProtoMessage() {}
 
 func (x *StatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[23]
+	mi := &file_backend_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1551,7 +1720,7 @@ func (x *StatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatResponse.ProtoReflect.Descriptor instead.
 func (*StatResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{23}
+	return file_backend_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StatResponse) GetObject() *Object {
@@ -1574,7 +1743,7 @@ type ReadAtRequest struct {
 
 func (x *ReadAtRequest) Reset() {
 	*x = ReadAtRequest{}
-	mi := &file_backend_proto_msgTypes[24]
+	mi := &file_backend_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1586,7 +1755,7 @@ func (x *ReadAtRequest) String() string {
 func (*ReadAtRequest) ProtoMessage() {}
 
 func (x *ReadAtRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[24]
+	mi := &file_backend_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1599,7 +1768,7 @@ func (x *ReadAtRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadAtRequest.ProtoReflect.Descriptor instead.
 func (*ReadAtRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{24}
+	return file_backend_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ReadAtRequest) GetContainer() *Location {
@@ -1648,7 +1817,7 @@ type ReadAtResponse struct {
 
 func (x *ReadAtResponse) Reset() {
 	*x = ReadAtResponse{}
-	mi := &file_backend_proto_msgTypes[25]
+	mi := &file_backend_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1660,7 +1829,7 @@ func (x *ReadAtResponse) String() string {
 func (*ReadAtResponse) ProtoMessage() {}
 
 func (x *ReadAtResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[25]
+	mi := &file_backend_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1673,7 +1842,7 @@ func (x *ReadAtResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadAtResponse.ProtoReflect.Descriptor instead.
 func (*ReadAtResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{25}
+	return file_backend_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ReadAtResponse) GetData() []byte {
@@ -1715,7 +1884,7 @@ type PutRequest struct {
 
 func (x *PutRequest) Reset() {
 	*x = PutRequest{}
-	mi := &file_backend_proto_msgTypes[26]
+	mi := &file_backend_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1727,7 +1896,7 @@ func (x *PutRequest) String() string {
 func (*PutRequest) ProtoMessage() {}
 
 func (x *PutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[26]
+	mi := &file_backend_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1740,7 +1909,7 @@ func (x *PutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRequest.ProtoReflect.Descriptor instead.
 func (*PutRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{26}
+	return file_backend_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *PutRequest) GetContainer() *Location {
@@ -1822,7 +1991,7 @@ type PutResponse struct {
 
 func (x *PutResponse) Reset() {
 	*x = PutResponse{}
-	mi := &file_backend_proto_msgTypes[27]
+	mi := &file_backend_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1834,7 +2003,7 @@ func (x *PutResponse) String() string {
 func (*PutResponse) ProtoMessage() {}
 
 func (x *PutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[27]
+	mi := &file_backend_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1847,7 +2016,7 @@ func (x *PutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutResponse.ProtoReflect.Descriptor instead.
 func (*PutResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{27}
+	return file_backend_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *PutResponse) GetObject() *Object {
@@ -1872,7 +2041,7 @@ type CreateUploadRequest struct {
 
 func (x *CreateUploadRequest) Reset() {
 	*x = CreateUploadRequest{}
-	mi := &file_backend_proto_msgTypes[28]
+	mi := &file_backend_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1884,7 +2053,7 @@ func (x *CreateUploadRequest) String() string {
 func (*CreateUploadRequest) ProtoMessage() {}
 
 func (x *CreateUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[28]
+	mi := &file_backend_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1897,7 +2066,7 @@ func (x *CreateUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateUploadRequest.ProtoReflect.Descriptor instead.
 func (*CreateUploadRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{28}
+	return file_backend_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CreateUploadRequest) GetContainer() *Location {
@@ -1958,7 +2127,7 @@ type CreateUploadResponse struct {
 
 func (x *CreateUploadResponse) Reset() {
 	*x = CreateUploadResponse{}
-	mi := &file_backend_proto_msgTypes[29]
+	mi := &file_backend_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1970,7 +2139,7 @@ func (x *CreateUploadResponse) String() string {
 func (*CreateUploadResponse) ProtoMessage() {}
 
 func (x *CreateUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[29]
+	mi := &file_backend_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1983,7 +2152,7 @@ func (x *CreateUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateUploadResponse.ProtoReflect.Descriptor instead.
 func (*CreateUploadResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{29}
+	return file_backend_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *CreateUploadResponse) GetUpload() *Upload {
@@ -2008,7 +2177,7 @@ type UploadPartRequest struct {
 
 func (x *UploadPartRequest) Reset() {
 	*x = UploadPartRequest{}
-	mi := &file_backend_proto_msgTypes[30]
+	mi := &file_backend_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2020,7 +2189,7 @@ func (x *UploadPartRequest) String() string {
 func (*UploadPartRequest) ProtoMessage() {}
 
 func (x *UploadPartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[30]
+	mi := &file_backend_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2033,7 +2202,7 @@ func (x *UploadPartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPartRequest.ProtoReflect.Descriptor instead.
 func (*UploadPartRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{30}
+	return file_backend_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *UploadPartRequest) GetContainer() *Location {
@@ -2094,7 +2263,7 @@ type UploadPartResponse struct {
 
 func (x *UploadPartResponse) Reset() {
 	*x = UploadPartResponse{}
-	mi := &file_backend_proto_msgTypes[31]
+	mi := &file_backend_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2106,7 +2275,7 @@ func (x *UploadPartResponse) String() string {
 func (*UploadPartResponse) ProtoMessage() {}
 
 func (x *UploadPartResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[31]
+	mi := &file_backend_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2119,7 +2288,7 @@ func (x *UploadPartResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPartResponse.ProtoReflect.Descriptor instead.
 func (*UploadPartResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{31}
+	return file_backend_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *UploadPartResponse) GetPart() *Part {
@@ -2139,7 +2308,7 @@ type ListPartsRequest struct {
 
 func (x *ListPartsRequest) Reset() {
 	*x = ListPartsRequest{}
-	mi := &file_backend_proto_msgTypes[32]
+	mi := &file_backend_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2151,7 +2320,7 @@ func (x *ListPartsRequest) String() string {
 func (*ListPartsRequest) ProtoMessage() {}
 
 func (x *ListPartsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[32]
+	mi := &file_backend_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2164,7 +2333,7 @@ func (x *ListPartsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartsRequest.ProtoReflect.Descriptor instead.
 func (*ListPartsRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{32}
+	return file_backend_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListPartsRequest) GetContainer() *Location {
@@ -2190,7 +2359,7 @@ type ListPartsResponse struct {
 
 func (x *ListPartsResponse) Reset() {
 	*x = ListPartsResponse{}
-	mi := &file_backend_proto_msgTypes[33]
+	mi := &file_backend_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2202,7 +2371,7 @@ func (x *ListPartsResponse) String() string {
 func (*ListPartsResponse) ProtoMessage() {}
 
 func (x *ListPartsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[33]
+	mi := &file_backend_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2215,7 +2384,7 @@ func (x *ListPartsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartsResponse.ProtoReflect.Descriptor instead.
 func (*ListPartsResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{33}
+	return file_backend_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListPartsResponse) GetParts() []*Part {
@@ -2239,7 +2408,7 @@ type CompleteUploadRequest struct {
 
 func (x *CompleteUploadRequest) Reset() {
 	*x = CompleteUploadRequest{}
-	mi := &file_backend_proto_msgTypes[34]
+	mi := &file_backend_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2251,7 +2420,7 @@ func (x *CompleteUploadRequest) String() string {
 func (*CompleteUploadRequest) ProtoMessage() {}
 
 func (x *CompleteUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[34]
+	mi := &file_backend_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2264,7 +2433,7 @@ func (x *CompleteUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteUploadRequest.ProtoReflect.Descriptor instead.
 func (*CompleteUploadRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{34}
+	return file_backend_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CompleteUploadRequest) GetContainer() *Location {
@@ -2318,7 +2487,7 @@ type CompleteUploadResponse struct {
 
 func (x *CompleteUploadResponse) Reset() {
 	*x = CompleteUploadResponse{}
-	mi := &file_backend_proto_msgTypes[35]
+	mi := &file_backend_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2330,7 +2499,7 @@ func (x *CompleteUploadResponse) String() string {
 func (*CompleteUploadResponse) ProtoMessage() {}
 
 func (x *CompleteUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[35]
+	mi := &file_backend_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2343,7 +2512,7 @@ func (x *CompleteUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteUploadResponse.ProtoReflect.Descriptor instead.
 func (*CompleteUploadResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{35}
+	return file_backend_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CompleteUploadResponse) GetObject() *Object {
@@ -2363,7 +2532,7 @@ type AbortUploadRequest struct {
 
 func (x *AbortUploadRequest) Reset() {
 	*x = AbortUploadRequest{}
-	mi := &file_backend_proto_msgTypes[36]
+	mi := &file_backend_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2375,7 +2544,7 @@ func (x *AbortUploadRequest) String() string {
 func (*AbortUploadRequest) ProtoMessage() {}
 
 func (x *AbortUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[36]
+	mi := &file_backend_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2388,7 +2557,7 @@ func (x *AbortUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortUploadRequest.ProtoReflect.Descriptor instead.
 func (*AbortUploadRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{36}
+	return file_backend_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *AbortUploadRequest) GetContainer() *Location {
@@ -2413,7 +2582,7 @@ type AbortUploadResponse struct {
 
 func (x *AbortUploadResponse) Reset() {
 	*x = AbortUploadResponse{}
-	mi := &file_backend_proto_msgTypes[37]
+	mi := &file_backend_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2425,7 +2594,7 @@ func (x *AbortUploadResponse) String() string {
 func (*AbortUploadResponse) ProtoMessage() {}
 
 func (x *AbortUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[37]
+	mi := &file_backend_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2438,7 +2607,7 @@ func (x *AbortUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortUploadResponse.ProtoReflect.Descriptor instead.
 func (*AbortUploadResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{37}
+	return file_backend_proto_rawDescGZIP(), []int{39}
 }
 
 type ListRequest struct {
@@ -2451,7 +2620,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_backend_proto_msgTypes[38]
+	mi := &file_backend_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2463,7 +2632,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[38]
+	mi := &file_backend_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2476,7 +2645,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{38}
+	return file_backend_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListRequest) GetContainer() *Location {
@@ -2502,7 +2671,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_backend_proto_msgTypes[39]
+	mi := &file_backend_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2514,7 +2683,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[39]
+	mi := &file_backend_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2527,7 +2696,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{39}
+	return file_backend_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListResponse) GetObjects() []*Object {
@@ -2547,7 +2716,7 @@ type ListUploadsRequest struct {
 
 func (x *ListUploadsRequest) Reset() {
 	*x = ListUploadsRequest{}
-	mi := &file_backend_proto_msgTypes[40]
+	mi := &file_backend_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2559,7 +2728,7 @@ func (x *ListUploadsRequest) String() string {
 func (*ListUploadsRequest) ProtoMessage() {}
 
 func (x *ListUploadsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[40]
+	mi := &file_backend_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2572,7 +2741,7 @@ func (x *ListUploadsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUploadsRequest.ProtoReflect.Descriptor instead.
 func (*ListUploadsRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{40}
+	return file_backend_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListUploadsRequest) GetContainer() *Location {
@@ -2598,7 +2767,7 @@ type ListUploadsResponse struct {
 
 func (x *ListUploadsResponse) Reset() {
 	*x = ListUploadsResponse{}
-	mi := &file_backend_proto_msgTypes[41]
+	mi := &file_backend_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2610,7 +2779,7 @@ func (x *ListUploadsResponse) String() string {
 func (*ListUploadsResponse) ProtoMessage() {}
 
 func (x *ListUploadsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[41]
+	mi := &file_backend_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2623,7 +2792,7 @@ func (x *ListUploadsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUploadsResponse.ProtoReflect.Descriptor instead.
 func (*ListUploadsResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{41}
+	return file_backend_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListUploadsResponse) GetUploads() []*Upload {
@@ -2649,7 +2818,7 @@ type CopyRequest struct {
 
 func (x *CopyRequest) Reset() {
 	*x = CopyRequest{}
-	mi := &file_backend_proto_msgTypes[42]
+	mi := &file_backend_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2661,7 +2830,7 @@ func (x *CopyRequest) String() string {
 func (*CopyRequest) ProtoMessage() {}
 
 func (x *CopyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[42]
+	mi := &file_backend_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2674,7 +2843,7 @@ func (x *CopyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRequest.ProtoReflect.Descriptor instead.
 func (*CopyRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{42}
+	return file_backend_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CopyRequest) GetContainer() *Location {
@@ -2742,7 +2911,7 @@ type CopyResponse struct {
 
 func (x *CopyResponse) Reset() {
 	*x = CopyResponse{}
-	mi := &file_backend_proto_msgTypes[43]
+	mi := &file_backend_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2754,7 +2923,7 @@ func (x *CopyResponse) String() string {
 func (*CopyResponse) ProtoMessage() {}
 
 func (x *CopyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[43]
+	mi := &file_backend_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2767,7 +2936,7 @@ func (x *CopyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyResponse.ProtoReflect.Descriptor instead.
 func (*CopyResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{43}
+	return file_backend_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CopyResponse) GetObject() *Object {
@@ -2787,7 +2956,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_backend_proto_msgTypes[44]
+	mi := &file_backend_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2799,7 +2968,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[44]
+	mi := &file_backend_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2812,7 +2981,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{44}
+	return file_backend_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *DeleteRequest) GetContainer() *Location {
@@ -2837,7 +3006,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_backend_proto_msgTypes[45]
+	mi := &file_backend_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2849,7 +3018,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[45]
+	mi := &file_backend_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2862,7 +3031,375 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{45}
+	return file_backend_proto_rawDescGZIP(), []int{47}
+}
+
+type BrowseRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Container     *Location              `protobuf:"bytes,1,opt,name=container,proto3" json:"container,omitempty"`
+	Prefix        []byte                 `protobuf:"bytes,2,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BrowseRequest) Reset() {
+	*x = BrowseRequest{}
+	mi := &file_backend_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BrowseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BrowseRequest) ProtoMessage() {}
+
+func (x *BrowseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BrowseRequest.ProtoReflect.Descriptor instead.
+func (*BrowseRequest) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *BrowseRequest) GetContainer() *Location {
+	if x != nil {
+		return x.Container
+	}
+	return nil
+}
+
+func (x *BrowseRequest) GetPrefix() []byte {
+	if x != nil {
+		return x.Prefix
+	}
+	return nil
+}
+
+type BrowseResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []*Entry               `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BrowseResponse) Reset() {
+	*x = BrowseResponse{}
+	mi := &file_backend_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BrowseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BrowseResponse) ProtoMessage() {}
+
+func (x *BrowseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BrowseResponse.ProtoReflect.Descriptor instead.
+func (*BrowseResponse) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *BrowseResponse) GetEntries() []*Entry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+type VersionsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Container     *Location              `protobuf:"bytes,1,opt,name=container,proto3" json:"container,omitempty"`
+	Prefix        []byte                 `protobuf:"bytes,2,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VersionsRequest) Reset() {
+	*x = VersionsRequest{}
+	mi := &file_backend_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VersionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VersionsRequest) ProtoMessage() {}
+
+func (x *VersionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VersionsRequest.ProtoReflect.Descriptor instead.
+func (*VersionsRequest) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *VersionsRequest) GetContainer() *Location {
+	if x != nil {
+		return x.Container
+	}
+	return nil
+}
+
+func (x *VersionsRequest) GetPrefix() []byte {
+	if x != nil {
+		return x.Prefix
+	}
+	return nil
+}
+
+type VersionsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Versions      []*ObjectVersion       `protobuf:"bytes,1,rep,name=versions,proto3" json:"versions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VersionsResponse) Reset() {
+	*x = VersionsResponse{}
+	mi := &file_backend_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VersionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VersionsResponse) ProtoMessage() {}
+
+func (x *VersionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VersionsResponse.ProtoReflect.Descriptor instead.
+func (*VersionsResponse) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *VersionsResponse) GetVersions() []*ObjectVersion {
+	if x != nil {
+		return x.Versions
+	}
+	return nil
+}
+
+type RestoreRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Container     *Location              `protobuf:"bytes,1,opt,name=container,proto3" json:"container,omitempty"`
+	Object        *Object                `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
+	Period        int64                  `protobuf:"varint,3,opt,name=period,proto3" json:"period,omitempty"` // nanoseconds
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreRequest) Reset() {
+	*x = RestoreRequest{}
+	mi := &file_backend_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreRequest) ProtoMessage() {}
+
+func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
+func (*RestoreRequest) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *RestoreRequest) GetContainer() *Location {
+	if x != nil {
+		return x.Container
+	}
+	return nil
+}
+
+func (x *RestoreRequest) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *RestoreRequest) GetPeriod() int64 {
+	if x != nil {
+		return x.Period
+	}
+	return 0
+}
+
+type RestoreResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreResponse) Reset() {
+	*x = RestoreResponse{}
+	mi := &file_backend_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreResponse) ProtoMessage() {}
+
+func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreResponse.ProtoReflect.Descriptor instead.
+func (*RestoreResponse) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{53}
+}
+
+type CreateContainerRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Container     *Location              `protobuf:"bytes,1,opt,name=container,proto3" json:"container,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateContainerRequest) Reset() {
+	*x = CreateContainerRequest{}
+	mi := &file_backend_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateContainerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateContainerRequest) ProtoMessage() {}
+
+func (x *CreateContainerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateContainerRequest.ProtoReflect.Descriptor instead.
+func (*CreateContainerRequest) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *CreateContainerRequest) GetContainer() *Location {
+	if x != nil {
+		return x.Container
+	}
+	return nil
+}
+
+type CreateContainerResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateContainerResponse) Reset() {
+	*x = CreateContainerResponse{}
+	mi := &file_backend_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateContainerResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateContainerResponse) ProtoMessage() {}
+
+func (x *CreateContainerResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateContainerResponse.ProtoReflect.Descriptor instead.
+func (*CreateContainerResponse) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{55}
 }
 
 type ExportRequest struct {
@@ -2880,7 +3417,7 @@ type ExportRequest struct {
 
 func (x *ExportRequest) Reset() {
 	*x = ExportRequest{}
-	mi := &file_backend_proto_msgTypes[46]
+	mi := &file_backend_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2892,7 +3429,7 @@ func (x *ExportRequest) String() string {
 func (*ExportRequest) ProtoMessage() {}
 
 func (x *ExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[46]
+	mi := &file_backend_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2905,7 +3442,7 @@ func (x *ExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
 func (*ExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{46}
+	return file_backend_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ExportRequest) GetToken() string {
@@ -2968,7 +3505,7 @@ type Concern struct {
 
 func (x *Concern) Reset() {
 	*x = Concern{}
-	mi := &file_backend_proto_msgTypes[47]
+	mi := &file_backend_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2980,7 +3517,7 @@ func (x *Concern) String() string {
 func (*Concern) ProtoMessage() {}
 
 func (x *Concern) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[47]
+	mi := &file_backend_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2993,7 +3530,7 @@ func (x *Concern) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Concern.ProtoReflect.Descriptor instead.
 func (*Concern) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{47}
+	return file_backend_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Concern) GetText() string {
@@ -3026,7 +3563,7 @@ type CheckExportsRequest struct {
 
 func (x *CheckExportsRequest) Reset() {
 	*x = CheckExportsRequest{}
-	mi := &file_backend_proto_msgTypes[48]
+	mi := &file_backend_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3038,7 +3575,7 @@ func (x *CheckExportsRequest) String() string {
 func (*CheckExportsRequest) ProtoMessage() {}
 
 func (x *CheckExportsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[48]
+	mi := &file_backend_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3051,7 +3588,7 @@ func (x *CheckExportsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckExportsRequest.ProtoReflect.Descriptor instead.
 func (*CheckExportsRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{48}
+	return file_backend_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *CheckExportsRequest) GetRequests() []*ExportRequest {
@@ -3071,7 +3608,7 @@ type CheckExportsResponse struct {
 
 func (x *CheckExportsResponse) Reset() {
 	*x = CheckExportsResponse{}
-	mi := &file_backend_proto_msgTypes[49]
+	mi := &file_backend_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3083,7 +3620,7 @@ func (x *CheckExportsResponse) String() string {
 func (*CheckExportsResponse) ProtoMessage() {}
 
 func (x *CheckExportsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[49]
+	mi := &file_backend_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3096,7 +3633,7 @@ func (x *CheckExportsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckExportsResponse.ProtoReflect.Descriptor instead.
 func (*CheckExportsResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{49}
+	return file_backend_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *CheckExportsResponse) GetChecked() []*Concerns {
@@ -3115,7 +3652,7 @@ type Concerns struct {
 
 func (x *Concerns) Reset() {
 	*x = Concerns{}
-	mi := &file_backend_proto_msgTypes[50]
+	mi := &file_backend_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3127,7 +3664,7 @@ func (x *Concerns) String() string {
 func (*Concerns) ProtoMessage() {}
 
 func (x *Concerns) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[50]
+	mi := &file_backend_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3140,7 +3677,7 @@ func (x *Concerns) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Concerns.ProtoReflect.Descriptor instead.
 func (*Concerns) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{50}
+	return file_backend_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Concerns) GetConcerns() []*Concern {
@@ -3165,7 +3702,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_backend_proto_msgTypes[51]
+	mi := &file_backend_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3177,7 +3714,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[51]
+	mi := &file_backend_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3190,7 +3727,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{51}
+	return file_backend_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Job) GetId() []byte {
@@ -3255,7 +3792,7 @@ type Artifact struct {
 
 func (x *Artifact) Reset() {
 	*x = Artifact{}
-	mi := &file_backend_proto_msgTypes[52]
+	mi := &file_backend_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3267,7 +3804,7 @@ func (x *Artifact) String() string {
 func (*Artifact) ProtoMessage() {}
 
 func (x *Artifact) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[52]
+	mi := &file_backend_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3280,7 +3817,7 @@ func (x *Artifact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Artifact.ProtoReflect.Descriptor instead.
 func (*Artifact) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{52}
+	return file_backend_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Artifact) GetName() []byte {
@@ -3327,7 +3864,7 @@ type StartExportRequest struct {
 
 func (x *StartExportRequest) Reset() {
 	*x = StartExportRequest{}
-	mi := &file_backend_proto_msgTypes[53]
+	mi := &file_backend_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3339,7 +3876,7 @@ func (x *StartExportRequest) String() string {
 func (*StartExportRequest) ProtoMessage() {}
 
 func (x *StartExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[53]
+	mi := &file_backend_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3352,7 +3889,7 @@ func (x *StartExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartExportRequest.ProtoReflect.Descriptor instead.
 func (*StartExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{53}
+	return file_backend_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *StartExportRequest) GetRequest() *ExportRequest {
@@ -3371,7 +3908,7 @@ type StartExportResponse struct {
 
 func (x *StartExportResponse) Reset() {
 	*x = StartExportResponse{}
-	mi := &file_backend_proto_msgTypes[54]
+	mi := &file_backend_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3383,7 +3920,7 @@ func (x *StartExportResponse) String() string {
 func (*StartExportResponse) ProtoMessage() {}
 
 func (x *StartExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[54]
+	mi := &file_backend_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3396,7 +3933,7 @@ func (x *StartExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartExportResponse.ProtoReflect.Descriptor instead.
 func (*StartExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{54}
+	return file_backend_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *StartExportResponse) GetJob() *Job {
@@ -3415,7 +3952,7 @@ type FindExportRequest struct {
 
 func (x *FindExportRequest) Reset() {
 	*x = FindExportRequest{}
-	mi := &file_backend_proto_msgTypes[55]
+	mi := &file_backend_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3427,7 +3964,7 @@ func (x *FindExportRequest) String() string {
 func (*FindExportRequest) ProtoMessage() {}
 
 func (x *FindExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[55]
+	mi := &file_backend_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3440,7 +3977,7 @@ func (x *FindExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindExportRequest.ProtoReflect.Descriptor instead.
 func (*FindExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{55}
+	return file_backend_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *FindExportRequest) GetRequest() *ExportRequest {
@@ -3459,7 +3996,7 @@ type FindExportResponse struct {
 
 func (x *FindExportResponse) Reset() {
 	*x = FindExportResponse{}
-	mi := &file_backend_proto_msgTypes[56]
+	mi := &file_backend_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3471,7 +4008,7 @@ func (x *FindExportResponse) String() string {
 func (*FindExportResponse) ProtoMessage() {}
 
 func (x *FindExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[56]
+	mi := &file_backend_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3484,7 +4021,7 @@ func (x *FindExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindExportResponse.ProtoReflect.Descriptor instead.
 func (*FindExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{56}
+	return file_backend_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *FindExportResponse) GetJob() *Job {
@@ -3503,7 +4040,7 @@ type PollExportRequest struct {
 
 func (x *PollExportRequest) Reset() {
 	*x = PollExportRequest{}
-	mi := &file_backend_proto_msgTypes[57]
+	mi := &file_backend_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3515,7 +4052,7 @@ func (x *PollExportRequest) String() string {
 func (*PollExportRequest) ProtoMessage() {}
 
 func (x *PollExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[57]
+	mi := &file_backend_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3528,7 +4065,7 @@ func (x *PollExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PollExportRequest.ProtoReflect.Descriptor instead.
 func (*PollExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{57}
+	return file_backend_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *PollExportRequest) GetId() []byte {
@@ -3547,7 +4084,7 @@ type PollExportResponse struct {
 
 func (x *PollExportResponse) Reset() {
 	*x = PollExportResponse{}
-	mi := &file_backend_proto_msgTypes[58]
+	mi := &file_backend_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3559,7 +4096,7 @@ func (x *PollExportResponse) String() string {
 func (*PollExportResponse) ProtoMessage() {}
 
 func (x *PollExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[58]
+	mi := &file_backend_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3572,7 +4109,7 @@ func (x *PollExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PollExportResponse.ProtoReflect.Descriptor instead.
 func (*PollExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{58}
+	return file_backend_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *PollExportResponse) GetJob() *Job {
@@ -3592,7 +4129,7 @@ type EndExportRequest struct {
 
 func (x *EndExportRequest) Reset() {
 	*x = EndExportRequest{}
-	mi := &file_backend_proto_msgTypes[59]
+	mi := &file_backend_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3604,7 +4141,7 @@ func (x *EndExportRequest) String() string {
 func (*EndExportRequest) ProtoMessage() {}
 
 func (x *EndExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[59]
+	mi := &file_backend_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3617,7 +4154,7 @@ func (x *EndExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndExportRequest.ProtoReflect.Descriptor instead.
 func (*EndExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{59}
+	return file_backend_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *EndExportRequest) GetId() []byte {
@@ -3642,7 +4179,7 @@ type EndExportResponse struct {
 
 func (x *EndExportResponse) Reset() {
 	*x = EndExportResponse{}
-	mi := &file_backend_proto_msgTypes[60]
+	mi := &file_backend_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3654,7 +4191,7 @@ func (x *EndExportResponse) String() string {
 func (*EndExportResponse) ProtoMessage() {}
 
 func (x *EndExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[60]
+	mi := &file_backend_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3667,7 +4204,7 @@ func (x *EndExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndExportResponse.ProtoReflect.Descriptor instead.
 func (*EndExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{60}
+	return file_backend_proto_rawDescGZIP(), []int{70}
 }
 
 type Scope struct {
@@ -3682,7 +4219,7 @@ type Scope struct {
 
 func (x *Scope) Reset() {
 	*x = Scope{}
-	mi := &file_backend_proto_msgTypes[61]
+	mi := &file_backend_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3694,7 +4231,7 @@ func (x *Scope) String() string {
 func (*Scope) ProtoMessage() {}
 
 func (x *Scope) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[61]
+	mi := &file_backend_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3707,7 +4244,7 @@ func (x *Scope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scope.ProtoReflect.Descriptor instead.
 func (*Scope) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{61}
+	return file_backend_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Scope) GetId() []byte {
@@ -3756,7 +4293,7 @@ type Resource struct {
 
 func (x *Resource) Reset() {
 	*x = Resource{}
-	mi := &file_backend_proto_msgTypes[62]
+	mi := &file_backend_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3768,7 +4305,7 @@ func (x *Resource) String() string {
 func (*Resource) ProtoMessage() {}
 
 func (x *Resource) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[62]
+	mi := &file_backend_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3781,7 +4318,7 @@ func (x *Resource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource.ProtoReflect.Descriptor instead.
 func (*Resource) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{62}
+	return file_backend_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Resource) GetId() []byte {
@@ -3862,7 +4399,7 @@ type ScopesRequest struct {
 
 func (x *ScopesRequest) Reset() {
 	*x = ScopesRequest{}
-	mi := &file_backend_proto_msgTypes[63]
+	mi := &file_backend_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3874,7 +4411,7 @@ func (x *ScopesRequest) String() string {
 func (*ScopesRequest) ProtoMessage() {}
 
 func (x *ScopesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[63]
+	mi := &file_backend_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3887,7 +4424,7 @@ func (x *ScopesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScopesRequest.ProtoReflect.Descriptor instead.
 func (*ScopesRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{63}
+	return file_backend_proto_rawDescGZIP(), []int{73}
 }
 
 type ScopesResponse struct {
@@ -3899,7 +4436,7 @@ type ScopesResponse struct {
 
 func (x *ScopesResponse) Reset() {
 	*x = ScopesResponse{}
-	mi := &file_backend_proto_msgTypes[64]
+	mi := &file_backend_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3911,7 +4448,7 @@ func (x *ScopesResponse) String() string {
 func (*ScopesResponse) ProtoMessage() {}
 
 func (x *ScopesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[64]
+	mi := &file_backend_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3924,7 +4461,7 @@ func (x *ScopesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScopesResponse.ProtoReflect.Descriptor instead.
 func (*ScopesResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{64}
+	return file_backend_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ScopesResponse) GetScopes() []*Scope {
@@ -3949,7 +4486,7 @@ type ResourcesRequest struct {
 
 func (x *ResourcesRequest) Reset() {
 	*x = ResourcesRequest{}
-	mi := &file_backend_proto_msgTypes[65]
+	mi := &file_backend_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3961,7 +4498,7 @@ func (x *ResourcesRequest) String() string {
 func (*ResourcesRequest) ProtoMessage() {}
 
 func (x *ResourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[65]
+	mi := &file_backend_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3974,7 +4511,7 @@ func (x *ResourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourcesRequest.ProtoReflect.Descriptor instead.
 func (*ResourcesRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{65}
+	return file_backend_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ResourcesRequest) GetType() string {
@@ -4035,7 +4572,7 @@ type ResourcesResponse struct {
 
 func (x *ResourcesResponse) Reset() {
 	*x = ResourcesResponse{}
-	mi := &file_backend_proto_msgTypes[66]
+	mi := &file_backend_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4047,7 +4584,7 @@ func (x *ResourcesResponse) String() string {
 func (*ResourcesResponse) ProtoMessage() {}
 
 func (x *ResourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[66]
+	mi := &file_backend_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4060,7 +4597,7 @@ func (x *ResourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourcesResponse.ProtoReflect.Descriptor instead.
 func (*ResourcesResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{66}
+	return file_backend_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ResourcesResponse) GetResources() []*Resource {
@@ -4083,7 +4620,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_backend_proto_msgTypes[67]
+	mi := &file_backend_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4095,7 +4632,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[67]
+	mi := &file_backend_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4108,7 +4645,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{67}
+	return file_backend_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *MetricsRequest) GetId() []byte {
@@ -4155,7 +4692,7 @@ type MetricsResponse struct {
 
 func (x *MetricsResponse) Reset() {
 	*x = MetricsResponse{}
-	mi := &file_backend_proto_msgTypes[68]
+	mi := &file_backend_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4167,7 +4704,7 @@ func (x *MetricsResponse) String() string {
 func (*MetricsResponse) ProtoMessage() {}
 
 func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[68]
+	mi := &file_backend_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4180,7 +4717,7 @@ func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsResponse.ProtoReflect.Descriptor instead.
 func (*MetricsResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{68}
+	return file_backend_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *MetricsResponse) GetSeries() []*Series {
@@ -4201,7 +4738,7 @@ type Series struct {
 
 func (x *Series) Reset() {
 	*x = Series{}
-	mi := &file_backend_proto_msgTypes[69]
+	mi := &file_backend_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4213,7 +4750,7 @@ func (x *Series) String() string {
 func (*Series) ProtoMessage() {}
 
 func (x *Series) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[69]
+	mi := &file_backend_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4226,7 +4763,7 @@ func (x *Series) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Series.ProtoReflect.Descriptor instead.
 func (*Series) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{69}
+	return file_backend_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Series) GetName() string {
@@ -4260,7 +4797,7 @@ type Point struct {
 
 func (x *Point) Reset() {
 	*x = Point{}
-	mi := &file_backend_proto_msgTypes[70]
+	mi := &file_backend_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4272,7 +4809,7 @@ func (x *Point) String() string {
 func (*Point) ProtoMessage() {}
 
 func (x *Point) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[70]
+	mi := &file_backend_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4285,7 +4822,7 @@ func (x *Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Point.ProtoReflect.Descriptor instead.
 func (*Point) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{70}
+	return file_backend_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Point) GetAt() *Time {
@@ -4312,7 +4849,7 @@ type ActRequest struct {
 
 func (x *ActRequest) Reset() {
 	*x = ActRequest{}
-	mi := &file_backend_proto_msgTypes[71]
+	mi := &file_backend_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4324,7 +4861,7 @@ func (x *ActRequest) String() string {
 func (*ActRequest) ProtoMessage() {}
 
 func (x *ActRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[71]
+	mi := &file_backend_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4337,7 +4874,7 @@ func (x *ActRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActRequest.ProtoReflect.Descriptor instead.
 func (*ActRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{71}
+	return file_backend_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *ActRequest) GetId() []byte {
@@ -4362,7 +4899,7 @@ type ActResponse struct {
 
 func (x *ActResponse) Reset() {
 	*x = ActResponse{}
-	mi := &file_backend_proto_msgTypes[72]
+	mi := &file_backend_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4374,7 +4911,7 @@ func (x *ActResponse) String() string {
 func (*ActResponse) ProtoMessage() {}
 
 func (x *ActResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[72]
+	mi := &file_backend_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4387,7 +4924,7 @@ func (x *ActResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActResponse.ProtoReflect.Descriptor instead.
 func (*ActResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{72}
+	return file_backend_proto_rawDescGZIP(), []int{82}
 }
 
 var File_backend_proto protoreflect.FileDescriptor
@@ -4448,7 +4985,7 @@ const file_backend_proto_rawDesc = "" +
 	"\x03can\x18\x01 \x01(\v2#.hyperexport.plugin.v1.CapabilitiesR\x03can\x12\x1c\n" +
 	"\tchecksums\x18\x02 \x03(\tR\tchecksums\x12\x1b\n" +
 	"\tcopy_from\x18\x03 \x03(\tR\bcopyFrom\x125\n" +
-	"\x06limits\x18\x04 \x01(\v2\x1d.hyperexport.plugin.v1.LimitsR\x06limits\"\x95\x03\n" +
+	"\x06limits\x18\x04 \x01(\v2\x1d.hyperexport.plugin.v1.LimitsR\x06limits\"\x8e\x04\n" +
 	"\fCapabilities\x12\x14\n" +
 	"\x05write\x18\x01 \x01(\bR\x05write\x12\x12\n" +
 	"\x04list\x18\x02 \x01(\bR\x04list\x12\x1d\n" +
@@ -4467,7 +5004,11 @@ const file_backend_proto_rawDesc = "" +
 	" \x01(\bR\x05holes\x12\x16\n" +
 	"\x06strays\x18\v \x01(\bR\x06strays\x12\x19\n" +
 	"\bmod_time\x18\f \x01(\bR\amodTime\x12'\n" +
-	"\x0fmakes_container\x18\r \x01(\bR\x0emakesContainer\"\xd0\x01\n" +
+	"\x0fmakes_container\x18\r \x01(\bR\x0emakesContainer\x12\x16\n" +
+	"\x06browse\x18\x0e \x01(\bR\x06browse\x12\x1a\n" +
+	"\bversions\x18\x0f \x01(\bR\bversions\x12\x18\n" +
+	"\arestore\x18\x10 \x01(\bR\arestore\x12)\n" +
+	"\x10create_container\x18\x11 \x01(\bR\x0fcreateContainer\"\xd0\x01\n" +
 	"\x06Limits\x12\x19\n" +
 	"\bmin_part\x18\x01 \x01(\x03R\aminPart\x12\x19\n" +
 	"\bmax_part\x18\x02 \x01(\x03R\amaxPart\x12\x1b\n" +
@@ -4476,7 +5017,7 @@ const file_backend_proto_rawDesc = "" +
 	"\n" +
 	"max_object\x18\x05 \x01(\x03R\tmaxObject\x12 \n" +
 	"\vconnections\x18\x06 \x01(\x03R\vconnections\x12\x19\n" +
-	"\bmin_copy\x18\a \x01(\x03R\aminCopy\"\xe8\x01\n" +
+	"\bmin_copy\x18\a \x01(\x03R\aminCopy\"\xb8\x02\n" +
 	"\x06Object\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\fR\x03key\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x126\n" +
@@ -4484,7 +5025,20 @@ const file_backend_proto_rawDesc = "" +
 	"\aversion\x18\x04 \x01(\fR\aversion\x12\x1a\n" +
 	"\bchecksum\x18\x05 \x01(\tR\bchecksum\x12/\n" +
 	"\x04meta\x18\x06 \x03(\v2\x1b.hyperexport.plugin.v1.PairR\x04meta\x12\x19\n" +
-	"\bhas_meta\x18\a \x01(\bR\ahasMeta\"0\n" +
+	"\bhas_meta\x18\a \x01(\bR\ahasMeta\x12\x12\n" +
+	"\x04tier\x18\b \x01(\tR\x04tier\x12\x1a\n" +
+	"\barchived\x18\t \x01(\bR\barchived\x12\x1e\n" +
+	"\n" +
+	"generation\x18\n" +
+	" \x01(\fR\n" +
+	"generation\"V\n" +
+	"\x05Entry\x125\n" +
+	"\x06object\x18\x01 \x01(\v2\x1d.hyperexport.plugin.v1.ObjectR\x06object\x12\x16\n" +
+	"\x06prefix\x18\x02 \x01(\fR\x06prefix\"\x83\x01\n" +
+	"\rObjectVersion\x125\n" +
+	"\x06object\x18\x01 \x01(\v2\x1d.hyperexport.plugin.v1.ObjectR\x06object\x12\x16\n" +
+	"\x06latest\x18\x02 \x01(\bR\x06latest\x12#\n" +
+	"\rdelete_marker\x18\x03 \x01(\bR\fdeleteMarker\"0\n" +
 	"\x04Pair\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value\"\xa8\x01\n" +
@@ -4598,7 +5152,25 @@ const file_backend_proto_rawDesc = "" +
 	"\rDeleteRequest\x12=\n" +
 	"\tcontainer\x18\x01 \x01(\v2\x1f.hyperexport.plugin.v1.LocationR\tcontainer\x125\n" +
 	"\x06object\x18\x02 \x01(\v2\x1d.hyperexport.plugin.v1.ObjectR\x06object\"\x10\n" +
-	"\x0eDeleteResponse\"\xf1\x01\n" +
+	"\x0eDeleteResponse\"f\n" +
+	"\rBrowseRequest\x12=\n" +
+	"\tcontainer\x18\x01 \x01(\v2\x1f.hyperexport.plugin.v1.LocationR\tcontainer\x12\x16\n" +
+	"\x06prefix\x18\x02 \x01(\fR\x06prefix\"H\n" +
+	"\x0eBrowseResponse\x126\n" +
+	"\aentries\x18\x01 \x03(\v2\x1c.hyperexport.plugin.v1.EntryR\aentries\"h\n" +
+	"\x0fVersionsRequest\x12=\n" +
+	"\tcontainer\x18\x01 \x01(\v2\x1f.hyperexport.plugin.v1.LocationR\tcontainer\x12\x16\n" +
+	"\x06prefix\x18\x02 \x01(\fR\x06prefix\"T\n" +
+	"\x10VersionsResponse\x12@\n" +
+	"\bversions\x18\x01 \x03(\v2$.hyperexport.plugin.v1.ObjectVersionR\bversions\"\x9e\x01\n" +
+	"\x0eRestoreRequest\x12=\n" +
+	"\tcontainer\x18\x01 \x01(\v2\x1f.hyperexport.plugin.v1.LocationR\tcontainer\x125\n" +
+	"\x06object\x18\x02 \x01(\v2\x1d.hyperexport.plugin.v1.ObjectR\x06object\x12\x16\n" +
+	"\x06period\x18\x03 \x01(\x03R\x06period\"\x11\n" +
+	"\x0fRestoreResponse\"W\n" +
+	"\x16CreateContainerRequest\x12=\n" +
+	"\tcontainer\x18\x01 \x01(\v2\x1f.hyperexport.plugin.v1.LocationR\tcontainer\"\x19\n" +
+	"\x17CreateContainerResponse\"\xf1\x01\n" +
 	"\rExportRequest\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\fR\binstance\x12\x12\n" +
@@ -4706,7 +5278,7 @@ const file_backend_proto_rawDesc = "" +
 	"\aBackend\x12^\n" +
 	"\tConfigure\x12'.hyperexport.plugin.v1.ConfigureRequest\x1a(.hyperexport.plugin.v1.ConfigureResponse\x12[\n" +
 	"\bDescribe\x12&.hyperexport.plugin.v1.DescribeRequest\x1a'.hyperexport.plugin.v1.DescribeResponse\x12U\n" +
-	"\x06Cancel\x12$.hyperexport.plugin.v1.CancelRequest\x1a%.hyperexport.plugin.v1.CancelResponse2\xd6\v\n" +
+	"\x06Cancel\x12$.hyperexport.plugin.v1.CancelRequest\x1a%.hyperexport.plugin.v1.CancelResponse2\xda\x0e\n" +
 	"\aStorage\x12O\n" +
 	"\x04Open\x12\".hyperexport.plugin.v1.OpenRequest\x1a#.hyperexport.plugin.v1.OpenResponse\x12O\n" +
 	"\x04Stat\x12\".hyperexport.plugin.v1.StatRequest\x1a#.hyperexport.plugin.v1.StatResponse\x12U\n" +
@@ -4724,7 +5296,11 @@ const file_backend_proto_rawDesc = "" +
 	"\x04List\x12\".hyperexport.plugin.v1.ListRequest\x1a#.hyperexport.plugin.v1.ListResponse0\x01\x12f\n" +
 	"\vListUploads\x12).hyperexport.plugin.v1.ListUploadsRequest\x1a*.hyperexport.plugin.v1.ListUploadsResponse0\x01\x12O\n" +
 	"\x04Copy\x12\".hyperexport.plugin.v1.CopyRequest\x1a#.hyperexport.plugin.v1.CopyResponse\x12U\n" +
-	"\x06Delete\x12$.hyperexport.plugin.v1.DeleteRequest\x1a%.hyperexport.plugin.v1.DeleteResponse2\xfe\x03\n" +
+	"\x06Delete\x12$.hyperexport.plugin.v1.DeleteRequest\x1a%.hyperexport.plugin.v1.DeleteResponse\x12W\n" +
+	"\x06Browse\x12$.hyperexport.plugin.v1.BrowseRequest\x1a%.hyperexport.plugin.v1.BrowseResponse0\x01\x12]\n" +
+	"\bVersions\x12&.hyperexport.plugin.v1.VersionsRequest\x1a'.hyperexport.plugin.v1.VersionsResponse0\x01\x12X\n" +
+	"\aRestore\x12%.hyperexport.plugin.v1.RestoreRequest\x1a&.hyperexport.plugin.v1.RestoreResponse\x12p\n" +
+	"\x0fCreateContainer\x12-.hyperexport.plugin.v1.CreateContainerRequest\x1a..hyperexport.plugin.v1.CreateContainerResponse2\xfe\x03\n" +
 	"\aCompute\x12g\n" +
 	"\fCheckExports\x12*.hyperexport.plugin.v1.CheckExportsRequest\x1a+.hyperexport.plugin.v1.CheckExportsResponse\x12d\n" +
 	"\vStartExport\x12).hyperexport.plugin.v1.StartExportRequest\x1a*.hyperexport.plugin.v1.StartExportResponse\x12a\n" +
@@ -4751,87 +5327,97 @@ func file_backend_proto_rawDescGZIP() []byte {
 	return file_backend_proto_rawDescData
 }
 
-var file_backend_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
+var file_backend_proto_msgTypes = make([]protoimpl.MessageInfo, 85)
 var file_backend_proto_goTypes = []any{
-	(*Error)(nil),                  // 0: hyperexport.plugin.v1.Error
-	(*ConfigureRequest)(nil),       // 1: hyperexport.plugin.v1.ConfigureRequest
-	(*Arena)(nil),                  // 2: hyperexport.plugin.v1.Arena
-	(*ConfigureResponse)(nil),      // 3: hyperexport.plugin.v1.ConfigureResponse
-	(*DescribeRequest)(nil),        // 4: hyperexport.plugin.v1.DescribeRequest
-	(*DescribeResponse)(nil),       // 5: hyperexport.plugin.v1.DescribeResponse
-	(*Service)(nil),                // 6: hyperexport.plugin.v1.Service
-	(*CancelRequest)(nil),          // 7: hyperexport.plugin.v1.CancelRequest
-	(*CancelResponse)(nil),         // 8: hyperexport.plugin.v1.CancelResponse
-	(*Time)(nil),                   // 9: hyperexport.plugin.v1.Time
-	(*Location)(nil),               // 10: hyperexport.plugin.v1.Location
-	(*OpenRequest)(nil),            // 11: hyperexport.plugin.v1.OpenRequest
-	(*OpenResponse)(nil),           // 12: hyperexport.plugin.v1.OpenResponse
-	(*Info)(nil),                   // 13: hyperexport.plugin.v1.Info
-	(*Capabilities)(nil),           // 14: hyperexport.plugin.v1.Capabilities
-	(*Limits)(nil),                 // 15: hyperexport.plugin.v1.Limits
-	(*Object)(nil),                 // 16: hyperexport.plugin.v1.Object
-	(*Pair)(nil),                   // 17: hyperexport.plugin.v1.Pair
-	(*Upload)(nil),                 // 18: hyperexport.plugin.v1.Upload
-	(*Part)(nil),                   // 19: hyperexport.plugin.v1.Part
-	(*Condition)(nil),              // 20: hyperexport.plugin.v1.Condition
-	(*Span)(nil),                   // 21: hyperexport.plugin.v1.Span
-	(*StatRequest)(nil),            // 22: hyperexport.plugin.v1.StatRequest
-	(*StatResponse)(nil),           // 23: hyperexport.plugin.v1.StatResponse
-	(*ReadAtRequest)(nil),          // 24: hyperexport.plugin.v1.ReadAtRequest
-	(*ReadAtResponse)(nil),         // 25: hyperexport.plugin.v1.ReadAtResponse
-	(*PutRequest)(nil),             // 26: hyperexport.plugin.v1.PutRequest
-	(*PutResponse)(nil),            // 27: hyperexport.plugin.v1.PutResponse
-	(*CreateUploadRequest)(nil),    // 28: hyperexport.plugin.v1.CreateUploadRequest
-	(*CreateUploadResponse)(nil),   // 29: hyperexport.plugin.v1.CreateUploadResponse
-	(*UploadPartRequest)(nil),      // 30: hyperexport.plugin.v1.UploadPartRequest
-	(*UploadPartResponse)(nil),     // 31: hyperexport.plugin.v1.UploadPartResponse
-	(*ListPartsRequest)(nil),       // 32: hyperexport.plugin.v1.ListPartsRequest
-	(*ListPartsResponse)(nil),      // 33: hyperexport.plugin.v1.ListPartsResponse
-	(*CompleteUploadRequest)(nil),  // 34: hyperexport.plugin.v1.CompleteUploadRequest
-	(*CompleteUploadResponse)(nil), // 35: hyperexport.plugin.v1.CompleteUploadResponse
-	(*AbortUploadRequest)(nil),     // 36: hyperexport.plugin.v1.AbortUploadRequest
-	(*AbortUploadResponse)(nil),    // 37: hyperexport.plugin.v1.AbortUploadResponse
-	(*ListRequest)(nil),            // 38: hyperexport.plugin.v1.ListRequest
-	(*ListResponse)(nil),           // 39: hyperexport.plugin.v1.ListResponse
-	(*ListUploadsRequest)(nil),     // 40: hyperexport.plugin.v1.ListUploadsRequest
-	(*ListUploadsResponse)(nil),    // 41: hyperexport.plugin.v1.ListUploadsResponse
-	(*CopyRequest)(nil),            // 42: hyperexport.plugin.v1.CopyRequest
-	(*CopyResponse)(nil),           // 43: hyperexport.plugin.v1.CopyResponse
-	(*DeleteRequest)(nil),          // 44: hyperexport.plugin.v1.DeleteRequest
-	(*DeleteResponse)(nil),         // 45: hyperexport.plugin.v1.DeleteResponse
-	(*ExportRequest)(nil),          // 46: hyperexport.plugin.v1.ExportRequest
-	(*Concern)(nil),                // 47: hyperexport.plugin.v1.Concern
-	(*CheckExportsRequest)(nil),    // 48: hyperexport.plugin.v1.CheckExportsRequest
-	(*CheckExportsResponse)(nil),   // 49: hyperexport.plugin.v1.CheckExportsResponse
-	(*Concerns)(nil),               // 50: hyperexport.plugin.v1.Concerns
-	(*Job)(nil),                    // 51: hyperexport.plugin.v1.Job
-	(*Artifact)(nil),               // 52: hyperexport.plugin.v1.Artifact
-	(*StartExportRequest)(nil),     // 53: hyperexport.plugin.v1.StartExportRequest
-	(*StartExportResponse)(nil),    // 54: hyperexport.plugin.v1.StartExportResponse
-	(*FindExportRequest)(nil),      // 55: hyperexport.plugin.v1.FindExportRequest
-	(*FindExportResponse)(nil),     // 56: hyperexport.plugin.v1.FindExportResponse
-	(*PollExportRequest)(nil),      // 57: hyperexport.plugin.v1.PollExportRequest
-	(*PollExportResponse)(nil),     // 58: hyperexport.plugin.v1.PollExportResponse
-	(*EndExportRequest)(nil),       // 59: hyperexport.plugin.v1.EndExportRequest
-	(*EndExportResponse)(nil),      // 60: hyperexport.plugin.v1.EndExportResponse
-	(*Scope)(nil),                  // 61: hyperexport.plugin.v1.Scope
-	(*Resource)(nil),               // 62: hyperexport.plugin.v1.Resource
-	(*ScopesRequest)(nil),          // 63: hyperexport.plugin.v1.ScopesRequest
-	(*ScopesResponse)(nil),         // 64: hyperexport.plugin.v1.ScopesResponse
-	(*ResourcesRequest)(nil),       // 65: hyperexport.plugin.v1.ResourcesRequest
-	(*ResourcesResponse)(nil),      // 66: hyperexport.plugin.v1.ResourcesResponse
-	(*MetricsRequest)(nil),         // 67: hyperexport.plugin.v1.MetricsRequest
-	(*MetricsResponse)(nil),        // 68: hyperexport.plugin.v1.MetricsResponse
-	(*Series)(nil),                 // 69: hyperexport.plugin.v1.Series
-	(*Point)(nil),                  // 70: hyperexport.plugin.v1.Point
-	(*ActRequest)(nil),             // 71: hyperexport.plugin.v1.ActRequest
-	(*ActResponse)(nil),            // 72: hyperexport.plugin.v1.ActResponse
-	nil,                            // 73: hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
-	nil,                            // 74: hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
+	(*Error)(nil),                   // 0: hyperexport.plugin.v1.Error
+	(*ConfigureRequest)(nil),        // 1: hyperexport.plugin.v1.ConfigureRequest
+	(*Arena)(nil),                   // 2: hyperexport.plugin.v1.Arena
+	(*ConfigureResponse)(nil),       // 3: hyperexport.plugin.v1.ConfigureResponse
+	(*DescribeRequest)(nil),         // 4: hyperexport.plugin.v1.DescribeRequest
+	(*DescribeResponse)(nil),        // 5: hyperexport.plugin.v1.DescribeResponse
+	(*Service)(nil),                 // 6: hyperexport.plugin.v1.Service
+	(*CancelRequest)(nil),           // 7: hyperexport.plugin.v1.CancelRequest
+	(*CancelResponse)(nil),          // 8: hyperexport.plugin.v1.CancelResponse
+	(*Time)(nil),                    // 9: hyperexport.plugin.v1.Time
+	(*Location)(nil),                // 10: hyperexport.plugin.v1.Location
+	(*OpenRequest)(nil),             // 11: hyperexport.plugin.v1.OpenRequest
+	(*OpenResponse)(nil),            // 12: hyperexport.plugin.v1.OpenResponse
+	(*Info)(nil),                    // 13: hyperexport.plugin.v1.Info
+	(*Capabilities)(nil),            // 14: hyperexport.plugin.v1.Capabilities
+	(*Limits)(nil),                  // 15: hyperexport.plugin.v1.Limits
+	(*Object)(nil),                  // 16: hyperexport.plugin.v1.Object
+	(*Entry)(nil),                   // 17: hyperexport.plugin.v1.Entry
+	(*ObjectVersion)(nil),           // 18: hyperexport.plugin.v1.ObjectVersion
+	(*Pair)(nil),                    // 19: hyperexport.plugin.v1.Pair
+	(*Upload)(nil),                  // 20: hyperexport.plugin.v1.Upload
+	(*Part)(nil),                    // 21: hyperexport.plugin.v1.Part
+	(*Condition)(nil),               // 22: hyperexport.plugin.v1.Condition
+	(*Span)(nil),                    // 23: hyperexport.plugin.v1.Span
+	(*StatRequest)(nil),             // 24: hyperexport.plugin.v1.StatRequest
+	(*StatResponse)(nil),            // 25: hyperexport.plugin.v1.StatResponse
+	(*ReadAtRequest)(nil),           // 26: hyperexport.plugin.v1.ReadAtRequest
+	(*ReadAtResponse)(nil),          // 27: hyperexport.plugin.v1.ReadAtResponse
+	(*PutRequest)(nil),              // 28: hyperexport.plugin.v1.PutRequest
+	(*PutResponse)(nil),             // 29: hyperexport.plugin.v1.PutResponse
+	(*CreateUploadRequest)(nil),     // 30: hyperexport.plugin.v1.CreateUploadRequest
+	(*CreateUploadResponse)(nil),    // 31: hyperexport.plugin.v1.CreateUploadResponse
+	(*UploadPartRequest)(nil),       // 32: hyperexport.plugin.v1.UploadPartRequest
+	(*UploadPartResponse)(nil),      // 33: hyperexport.plugin.v1.UploadPartResponse
+	(*ListPartsRequest)(nil),        // 34: hyperexport.plugin.v1.ListPartsRequest
+	(*ListPartsResponse)(nil),       // 35: hyperexport.plugin.v1.ListPartsResponse
+	(*CompleteUploadRequest)(nil),   // 36: hyperexport.plugin.v1.CompleteUploadRequest
+	(*CompleteUploadResponse)(nil),  // 37: hyperexport.plugin.v1.CompleteUploadResponse
+	(*AbortUploadRequest)(nil),      // 38: hyperexport.plugin.v1.AbortUploadRequest
+	(*AbortUploadResponse)(nil),     // 39: hyperexport.plugin.v1.AbortUploadResponse
+	(*ListRequest)(nil),             // 40: hyperexport.plugin.v1.ListRequest
+	(*ListResponse)(nil),            // 41: hyperexport.plugin.v1.ListResponse
+	(*ListUploadsRequest)(nil),      // 42: hyperexport.plugin.v1.ListUploadsRequest
+	(*ListUploadsResponse)(nil),     // 43: hyperexport.plugin.v1.ListUploadsResponse
+	(*CopyRequest)(nil),             // 44: hyperexport.plugin.v1.CopyRequest
+	(*CopyResponse)(nil),            // 45: hyperexport.plugin.v1.CopyResponse
+	(*DeleteRequest)(nil),           // 46: hyperexport.plugin.v1.DeleteRequest
+	(*DeleteResponse)(nil),          // 47: hyperexport.plugin.v1.DeleteResponse
+	(*BrowseRequest)(nil),           // 48: hyperexport.plugin.v1.BrowseRequest
+	(*BrowseResponse)(nil),          // 49: hyperexport.plugin.v1.BrowseResponse
+	(*VersionsRequest)(nil),         // 50: hyperexport.plugin.v1.VersionsRequest
+	(*VersionsResponse)(nil),        // 51: hyperexport.plugin.v1.VersionsResponse
+	(*RestoreRequest)(nil),          // 52: hyperexport.plugin.v1.RestoreRequest
+	(*RestoreResponse)(nil),         // 53: hyperexport.plugin.v1.RestoreResponse
+	(*CreateContainerRequest)(nil),  // 54: hyperexport.plugin.v1.CreateContainerRequest
+	(*CreateContainerResponse)(nil), // 55: hyperexport.plugin.v1.CreateContainerResponse
+	(*ExportRequest)(nil),           // 56: hyperexport.plugin.v1.ExportRequest
+	(*Concern)(nil),                 // 57: hyperexport.plugin.v1.Concern
+	(*CheckExportsRequest)(nil),     // 58: hyperexport.plugin.v1.CheckExportsRequest
+	(*CheckExportsResponse)(nil),    // 59: hyperexport.plugin.v1.CheckExportsResponse
+	(*Concerns)(nil),                // 60: hyperexport.plugin.v1.Concerns
+	(*Job)(nil),                     // 61: hyperexport.plugin.v1.Job
+	(*Artifact)(nil),                // 62: hyperexport.plugin.v1.Artifact
+	(*StartExportRequest)(nil),      // 63: hyperexport.plugin.v1.StartExportRequest
+	(*StartExportResponse)(nil),     // 64: hyperexport.plugin.v1.StartExportResponse
+	(*FindExportRequest)(nil),       // 65: hyperexport.plugin.v1.FindExportRequest
+	(*FindExportResponse)(nil),      // 66: hyperexport.plugin.v1.FindExportResponse
+	(*PollExportRequest)(nil),       // 67: hyperexport.plugin.v1.PollExportRequest
+	(*PollExportResponse)(nil),      // 68: hyperexport.plugin.v1.PollExportResponse
+	(*EndExportRequest)(nil),        // 69: hyperexport.plugin.v1.EndExportRequest
+	(*EndExportResponse)(nil),       // 70: hyperexport.plugin.v1.EndExportResponse
+	(*Scope)(nil),                   // 71: hyperexport.plugin.v1.Scope
+	(*Resource)(nil),                // 72: hyperexport.plugin.v1.Resource
+	(*ScopesRequest)(nil),           // 73: hyperexport.plugin.v1.ScopesRequest
+	(*ScopesResponse)(nil),          // 74: hyperexport.plugin.v1.ScopesResponse
+	(*ResourcesRequest)(nil),        // 75: hyperexport.plugin.v1.ResourcesRequest
+	(*ResourcesResponse)(nil),       // 76: hyperexport.plugin.v1.ResourcesResponse
+	(*MetricsRequest)(nil),          // 77: hyperexport.plugin.v1.MetricsRequest
+	(*MetricsResponse)(nil),         // 78: hyperexport.plugin.v1.MetricsResponse
+	(*Series)(nil),                  // 79: hyperexport.plugin.v1.Series
+	(*Point)(nil),                   // 80: hyperexport.plugin.v1.Point
+	(*ActRequest)(nil),              // 81: hyperexport.plugin.v1.ActRequest
+	(*ActResponse)(nil),             // 82: hyperexport.plugin.v1.ActResponse
+	nil,                             // 83: hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
+	nil,                             // 84: hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
 }
 var file_backend_proto_depIdxs = []int32{
-	73,  // 0: hyperexport.plugin.v1.ConfigureRequest.settings:type_name -> hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
-	74,  // 1: hyperexport.plugin.v1.ConfigureRequest.secrets:type_name -> hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
+	83,  // 0: hyperexport.plugin.v1.ConfigureRequest.settings:type_name -> hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
+	84,  // 1: hyperexport.plugin.v1.ConfigureRequest.secrets:type_name -> hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
 	2,   // 2: hyperexport.plugin.v1.ConfigureRequest.arena:type_name -> hyperexport.plugin.v1.Arena
 	6,   // 3: hyperexport.plugin.v1.DescribeResponse.compute:type_name -> hyperexport.plugin.v1.Service
 	6,   // 4: hyperexport.plugin.v1.DescribeResponse.inventory:type_name -> hyperexport.plugin.v1.Service
@@ -4841,134 +5427,151 @@ var file_backend_proto_depIdxs = []int32{
 	14,  // 8: hyperexport.plugin.v1.Info.can:type_name -> hyperexport.plugin.v1.Capabilities
 	15,  // 9: hyperexport.plugin.v1.Info.limits:type_name -> hyperexport.plugin.v1.Limits
 	9,   // 10: hyperexport.plugin.v1.Object.mod_time:type_name -> hyperexport.plugin.v1.Time
-	17,  // 11: hyperexport.plugin.v1.Object.meta:type_name -> hyperexport.plugin.v1.Pair
-	9,   // 12: hyperexport.plugin.v1.Upload.created:type_name -> hyperexport.plugin.v1.Time
-	10,  // 13: hyperexport.plugin.v1.StatRequest.container:type_name -> hyperexport.plugin.v1.Location
-	16,  // 14: hyperexport.plugin.v1.StatResponse.object:type_name -> hyperexport.plugin.v1.Object
-	10,  // 15: hyperexport.plugin.v1.ReadAtRequest.container:type_name -> hyperexport.plugin.v1.Location
-	16,  // 16: hyperexport.plugin.v1.ReadAtRequest.object:type_name -> hyperexport.plugin.v1.Object
-	21,  // 17: hyperexport.plugin.v1.ReadAtRequest.span:type_name -> hyperexport.plugin.v1.Span
-	10,  // 18: hyperexport.plugin.v1.PutRequest.container:type_name -> hyperexport.plugin.v1.Location
-	20,  // 19: hyperexport.plugin.v1.PutRequest.if:type_name -> hyperexport.plugin.v1.Condition
-	17,  // 20: hyperexport.plugin.v1.PutRequest.meta:type_name -> hyperexport.plugin.v1.Pair
-	9,   // 21: hyperexport.plugin.v1.PutRequest.mod_time:type_name -> hyperexport.plugin.v1.Time
-	21,  // 22: hyperexport.plugin.v1.PutRequest.span:type_name -> hyperexport.plugin.v1.Span
-	16,  // 23: hyperexport.plugin.v1.PutResponse.object:type_name -> hyperexport.plugin.v1.Object
-	10,  // 24: hyperexport.plugin.v1.CreateUploadRequest.container:type_name -> hyperexport.plugin.v1.Location
-	17,  // 25: hyperexport.plugin.v1.CreateUploadRequest.meta:type_name -> hyperexport.plugin.v1.Pair
-	9,   // 26: hyperexport.plugin.v1.CreateUploadRequest.mod_time:type_name -> hyperexport.plugin.v1.Time
-	18,  // 27: hyperexport.plugin.v1.CreateUploadResponse.upload:type_name -> hyperexport.plugin.v1.Upload
-	10,  // 28: hyperexport.plugin.v1.UploadPartRequest.container:type_name -> hyperexport.plugin.v1.Location
-	18,  // 29: hyperexport.plugin.v1.UploadPartRequest.upload:type_name -> hyperexport.plugin.v1.Upload
-	21,  // 30: hyperexport.plugin.v1.UploadPartRequest.span:type_name -> hyperexport.plugin.v1.Span
-	19,  // 31: hyperexport.plugin.v1.UploadPartResponse.part:type_name -> hyperexport.plugin.v1.Part
-	10,  // 32: hyperexport.plugin.v1.ListPartsRequest.container:type_name -> hyperexport.plugin.v1.Location
-	18,  // 33: hyperexport.plugin.v1.ListPartsRequest.upload:type_name -> hyperexport.plugin.v1.Upload
-	19,  // 34: hyperexport.plugin.v1.ListPartsResponse.parts:type_name -> hyperexport.plugin.v1.Part
-	10,  // 35: hyperexport.plugin.v1.CompleteUploadRequest.container:type_name -> hyperexport.plugin.v1.Location
-	18,  // 36: hyperexport.plugin.v1.CompleteUploadRequest.upload:type_name -> hyperexport.plugin.v1.Upload
-	19,  // 37: hyperexport.plugin.v1.CompleteUploadRequest.parts:type_name -> hyperexport.plugin.v1.Part
-	20,  // 38: hyperexport.plugin.v1.CompleteUploadRequest.if:type_name -> hyperexport.plugin.v1.Condition
-	9,   // 39: hyperexport.plugin.v1.CompleteUploadRequest.mod_time:type_name -> hyperexport.plugin.v1.Time
-	16,  // 40: hyperexport.plugin.v1.CompleteUploadResponse.object:type_name -> hyperexport.plugin.v1.Object
-	10,  // 41: hyperexport.plugin.v1.AbortUploadRequest.container:type_name -> hyperexport.plugin.v1.Location
-	18,  // 42: hyperexport.plugin.v1.AbortUploadRequest.upload:type_name -> hyperexport.plugin.v1.Upload
-	10,  // 43: hyperexport.plugin.v1.ListRequest.container:type_name -> hyperexport.plugin.v1.Location
-	16,  // 44: hyperexport.plugin.v1.ListResponse.objects:type_name -> hyperexport.plugin.v1.Object
-	10,  // 45: hyperexport.plugin.v1.ListUploadsRequest.container:type_name -> hyperexport.plugin.v1.Location
-	18,  // 46: hyperexport.plugin.v1.ListUploadsResponse.uploads:type_name -> hyperexport.plugin.v1.Upload
-	10,  // 47: hyperexport.plugin.v1.CopyRequest.container:type_name -> hyperexport.plugin.v1.Location
-	10,  // 48: hyperexport.plugin.v1.CopyRequest.from:type_name -> hyperexport.plugin.v1.Location
-	20,  // 49: hyperexport.plugin.v1.CopyRequest.if:type_name -> hyperexport.plugin.v1.Condition
-	17,  // 50: hyperexport.plugin.v1.CopyRequest.meta:type_name -> hyperexport.plugin.v1.Pair
-	9,   // 51: hyperexport.plugin.v1.CopyRequest.mod_time:type_name -> hyperexport.plugin.v1.Time
-	16,  // 52: hyperexport.plugin.v1.CopyResponse.object:type_name -> hyperexport.plugin.v1.Object
-	10,  // 53: hyperexport.plugin.v1.DeleteRequest.container:type_name -> hyperexport.plugin.v1.Location
-	16,  // 54: hyperexport.plugin.v1.DeleteRequest.object:type_name -> hyperexport.plugin.v1.Object
-	10,  // 55: hyperexport.plugin.v1.ExportRequest.staging:type_name -> hyperexport.plugin.v1.Location
-	17,  // 56: hyperexport.plugin.v1.ExportRequest.tags:type_name -> hyperexport.plugin.v1.Pair
-	46,  // 57: hyperexport.plugin.v1.CheckExportsRequest.requests:type_name -> hyperexport.plugin.v1.ExportRequest
-	50,  // 58: hyperexport.plugin.v1.CheckExportsResponse.checked:type_name -> hyperexport.plugin.v1.Concerns
-	47,  // 59: hyperexport.plugin.v1.Concerns.concerns:type_name -> hyperexport.plugin.v1.Concern
-	52,  // 60: hyperexport.plugin.v1.Job.artifacts:type_name -> hyperexport.plugin.v1.Artifact
-	10,  // 61: hyperexport.plugin.v1.Artifact.at:type_name -> hyperexport.plugin.v1.Location
-	46,  // 62: hyperexport.plugin.v1.StartExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
-	51,  // 63: hyperexport.plugin.v1.StartExportResponse.job:type_name -> hyperexport.plugin.v1.Job
-	46,  // 64: hyperexport.plugin.v1.FindExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
-	51,  // 65: hyperexport.plugin.v1.FindExportResponse.job:type_name -> hyperexport.plugin.v1.Job
-	51,  // 66: hyperexport.plugin.v1.PollExportResponse.job:type_name -> hyperexport.plugin.v1.Job
-	9,   // 67: hyperexport.plugin.v1.Resource.created:type_name -> hyperexport.plugin.v1.Time
-	17,  // 68: hyperexport.plugin.v1.Resource.tags:type_name -> hyperexport.plugin.v1.Pair
-	17,  // 69: hyperexport.plugin.v1.Resource.attributes:type_name -> hyperexport.plugin.v1.Pair
-	61,  // 70: hyperexport.plugin.v1.ScopesResponse.scopes:type_name -> hyperexport.plugin.v1.Scope
-	17,  // 71: hyperexport.plugin.v1.ResourcesRequest.tags:type_name -> hyperexport.plugin.v1.Pair
-	62,  // 72: hyperexport.plugin.v1.ResourcesResponse.resources:type_name -> hyperexport.plugin.v1.Resource
-	9,   // 73: hyperexport.plugin.v1.MetricsRequest.start:type_name -> hyperexport.plugin.v1.Time
-	9,   // 74: hyperexport.plugin.v1.MetricsRequest.end:type_name -> hyperexport.plugin.v1.Time
-	69,  // 75: hyperexport.plugin.v1.MetricsResponse.series:type_name -> hyperexport.plugin.v1.Series
-	70,  // 76: hyperexport.plugin.v1.Series.points:type_name -> hyperexport.plugin.v1.Point
-	9,   // 77: hyperexport.plugin.v1.Point.at:type_name -> hyperexport.plugin.v1.Time
-	1,   // 78: hyperexport.plugin.v1.Backend.Configure:input_type -> hyperexport.plugin.v1.ConfigureRequest
-	4,   // 79: hyperexport.plugin.v1.Backend.Describe:input_type -> hyperexport.plugin.v1.DescribeRequest
-	7,   // 80: hyperexport.plugin.v1.Backend.Cancel:input_type -> hyperexport.plugin.v1.CancelRequest
-	11,  // 81: hyperexport.plugin.v1.Storage.Open:input_type -> hyperexport.plugin.v1.OpenRequest
-	22,  // 82: hyperexport.plugin.v1.Storage.Stat:input_type -> hyperexport.plugin.v1.StatRequest
-	24,  // 83: hyperexport.plugin.v1.Storage.ReadAt:input_type -> hyperexport.plugin.v1.ReadAtRequest
-	24,  // 84: hyperexport.plugin.v1.Storage.ReadAtStream:input_type -> hyperexport.plugin.v1.ReadAtRequest
-	26,  // 85: hyperexport.plugin.v1.Storage.Put:input_type -> hyperexport.plugin.v1.PutRequest
-	26,  // 86: hyperexport.plugin.v1.Storage.PutStream:input_type -> hyperexport.plugin.v1.PutRequest
-	28,  // 87: hyperexport.plugin.v1.Storage.CreateUpload:input_type -> hyperexport.plugin.v1.CreateUploadRequest
-	30,  // 88: hyperexport.plugin.v1.Storage.UploadPart:input_type -> hyperexport.plugin.v1.UploadPartRequest
-	30,  // 89: hyperexport.plugin.v1.Storage.UploadPartStream:input_type -> hyperexport.plugin.v1.UploadPartRequest
-	32,  // 90: hyperexport.plugin.v1.Storage.ListParts:input_type -> hyperexport.plugin.v1.ListPartsRequest
-	34,  // 91: hyperexport.plugin.v1.Storage.CompleteUpload:input_type -> hyperexport.plugin.v1.CompleteUploadRequest
-	36,  // 92: hyperexport.plugin.v1.Storage.AbortUpload:input_type -> hyperexport.plugin.v1.AbortUploadRequest
-	38,  // 93: hyperexport.plugin.v1.Storage.List:input_type -> hyperexport.plugin.v1.ListRequest
-	40,  // 94: hyperexport.plugin.v1.Storage.ListUploads:input_type -> hyperexport.plugin.v1.ListUploadsRequest
-	42,  // 95: hyperexport.plugin.v1.Storage.Copy:input_type -> hyperexport.plugin.v1.CopyRequest
-	44,  // 96: hyperexport.plugin.v1.Storage.Delete:input_type -> hyperexport.plugin.v1.DeleteRequest
-	48,  // 97: hyperexport.plugin.v1.Compute.CheckExports:input_type -> hyperexport.plugin.v1.CheckExportsRequest
-	53,  // 98: hyperexport.plugin.v1.Compute.StartExport:input_type -> hyperexport.plugin.v1.StartExportRequest
-	55,  // 99: hyperexport.plugin.v1.Compute.FindExport:input_type -> hyperexport.plugin.v1.FindExportRequest
-	57,  // 100: hyperexport.plugin.v1.Compute.PollExport:input_type -> hyperexport.plugin.v1.PollExportRequest
-	59,  // 101: hyperexport.plugin.v1.Compute.EndExport:input_type -> hyperexport.plugin.v1.EndExportRequest
-	63,  // 102: hyperexport.plugin.v1.Inventory.Scopes:input_type -> hyperexport.plugin.v1.ScopesRequest
-	65,  // 103: hyperexport.plugin.v1.Inventory.Resources:input_type -> hyperexport.plugin.v1.ResourcesRequest
-	67,  // 104: hyperexport.plugin.v1.Inventory.Metrics:input_type -> hyperexport.plugin.v1.MetricsRequest
-	71,  // 105: hyperexport.plugin.v1.Inventory.Act:input_type -> hyperexport.plugin.v1.ActRequest
-	3,   // 106: hyperexport.plugin.v1.Backend.Configure:output_type -> hyperexport.plugin.v1.ConfigureResponse
-	5,   // 107: hyperexport.plugin.v1.Backend.Describe:output_type -> hyperexport.plugin.v1.DescribeResponse
-	8,   // 108: hyperexport.plugin.v1.Backend.Cancel:output_type -> hyperexport.plugin.v1.CancelResponse
-	12,  // 109: hyperexport.plugin.v1.Storage.Open:output_type -> hyperexport.plugin.v1.OpenResponse
-	23,  // 110: hyperexport.plugin.v1.Storage.Stat:output_type -> hyperexport.plugin.v1.StatResponse
-	25,  // 111: hyperexport.plugin.v1.Storage.ReadAt:output_type -> hyperexport.plugin.v1.ReadAtResponse
-	25,  // 112: hyperexport.plugin.v1.Storage.ReadAtStream:output_type -> hyperexport.plugin.v1.ReadAtResponse
-	27,  // 113: hyperexport.plugin.v1.Storage.Put:output_type -> hyperexport.plugin.v1.PutResponse
-	27,  // 114: hyperexport.plugin.v1.Storage.PutStream:output_type -> hyperexport.plugin.v1.PutResponse
-	29,  // 115: hyperexport.plugin.v1.Storage.CreateUpload:output_type -> hyperexport.plugin.v1.CreateUploadResponse
-	31,  // 116: hyperexport.plugin.v1.Storage.UploadPart:output_type -> hyperexport.plugin.v1.UploadPartResponse
-	31,  // 117: hyperexport.plugin.v1.Storage.UploadPartStream:output_type -> hyperexport.plugin.v1.UploadPartResponse
-	33,  // 118: hyperexport.plugin.v1.Storage.ListParts:output_type -> hyperexport.plugin.v1.ListPartsResponse
-	35,  // 119: hyperexport.plugin.v1.Storage.CompleteUpload:output_type -> hyperexport.plugin.v1.CompleteUploadResponse
-	37,  // 120: hyperexport.plugin.v1.Storage.AbortUpload:output_type -> hyperexport.plugin.v1.AbortUploadResponse
-	39,  // 121: hyperexport.plugin.v1.Storage.List:output_type -> hyperexport.plugin.v1.ListResponse
-	41,  // 122: hyperexport.plugin.v1.Storage.ListUploads:output_type -> hyperexport.plugin.v1.ListUploadsResponse
-	43,  // 123: hyperexport.plugin.v1.Storage.Copy:output_type -> hyperexport.plugin.v1.CopyResponse
-	45,  // 124: hyperexport.plugin.v1.Storage.Delete:output_type -> hyperexport.plugin.v1.DeleteResponse
-	49,  // 125: hyperexport.plugin.v1.Compute.CheckExports:output_type -> hyperexport.plugin.v1.CheckExportsResponse
-	54,  // 126: hyperexport.plugin.v1.Compute.StartExport:output_type -> hyperexport.plugin.v1.StartExportResponse
-	56,  // 127: hyperexport.plugin.v1.Compute.FindExport:output_type -> hyperexport.plugin.v1.FindExportResponse
-	58,  // 128: hyperexport.plugin.v1.Compute.PollExport:output_type -> hyperexport.plugin.v1.PollExportResponse
-	60,  // 129: hyperexport.plugin.v1.Compute.EndExport:output_type -> hyperexport.plugin.v1.EndExportResponse
-	64,  // 130: hyperexport.plugin.v1.Inventory.Scopes:output_type -> hyperexport.plugin.v1.ScopesResponse
-	66,  // 131: hyperexport.plugin.v1.Inventory.Resources:output_type -> hyperexport.plugin.v1.ResourcesResponse
-	68,  // 132: hyperexport.plugin.v1.Inventory.Metrics:output_type -> hyperexport.plugin.v1.MetricsResponse
-	72,  // 133: hyperexport.plugin.v1.Inventory.Act:output_type -> hyperexport.plugin.v1.ActResponse
-	106, // [106:134] is the sub-list for method output_type
-	78,  // [78:106] is the sub-list for method input_type
-	78,  // [78:78] is the sub-list for extension type_name
-	78,  // [78:78] is the sub-list for extension extendee
-	0,   // [0:78] is the sub-list for field type_name
+	19,  // 11: hyperexport.plugin.v1.Object.meta:type_name -> hyperexport.plugin.v1.Pair
+	16,  // 12: hyperexport.plugin.v1.Entry.object:type_name -> hyperexport.plugin.v1.Object
+	16,  // 13: hyperexport.plugin.v1.ObjectVersion.object:type_name -> hyperexport.plugin.v1.Object
+	9,   // 14: hyperexport.plugin.v1.Upload.created:type_name -> hyperexport.plugin.v1.Time
+	10,  // 15: hyperexport.plugin.v1.StatRequest.container:type_name -> hyperexport.plugin.v1.Location
+	16,  // 16: hyperexport.plugin.v1.StatResponse.object:type_name -> hyperexport.plugin.v1.Object
+	10,  // 17: hyperexport.plugin.v1.ReadAtRequest.container:type_name -> hyperexport.plugin.v1.Location
+	16,  // 18: hyperexport.plugin.v1.ReadAtRequest.object:type_name -> hyperexport.plugin.v1.Object
+	23,  // 19: hyperexport.plugin.v1.ReadAtRequest.span:type_name -> hyperexport.plugin.v1.Span
+	10,  // 20: hyperexport.plugin.v1.PutRequest.container:type_name -> hyperexport.plugin.v1.Location
+	22,  // 21: hyperexport.plugin.v1.PutRequest.if:type_name -> hyperexport.plugin.v1.Condition
+	19,  // 22: hyperexport.plugin.v1.PutRequest.meta:type_name -> hyperexport.plugin.v1.Pair
+	9,   // 23: hyperexport.plugin.v1.PutRequest.mod_time:type_name -> hyperexport.plugin.v1.Time
+	23,  // 24: hyperexport.plugin.v1.PutRequest.span:type_name -> hyperexport.plugin.v1.Span
+	16,  // 25: hyperexport.plugin.v1.PutResponse.object:type_name -> hyperexport.plugin.v1.Object
+	10,  // 26: hyperexport.plugin.v1.CreateUploadRequest.container:type_name -> hyperexport.plugin.v1.Location
+	19,  // 27: hyperexport.plugin.v1.CreateUploadRequest.meta:type_name -> hyperexport.plugin.v1.Pair
+	9,   // 28: hyperexport.plugin.v1.CreateUploadRequest.mod_time:type_name -> hyperexport.plugin.v1.Time
+	20,  // 29: hyperexport.plugin.v1.CreateUploadResponse.upload:type_name -> hyperexport.plugin.v1.Upload
+	10,  // 30: hyperexport.plugin.v1.UploadPartRequest.container:type_name -> hyperexport.plugin.v1.Location
+	20,  // 31: hyperexport.plugin.v1.UploadPartRequest.upload:type_name -> hyperexport.plugin.v1.Upload
+	23,  // 32: hyperexport.plugin.v1.UploadPartRequest.span:type_name -> hyperexport.plugin.v1.Span
+	21,  // 33: hyperexport.plugin.v1.UploadPartResponse.part:type_name -> hyperexport.plugin.v1.Part
+	10,  // 34: hyperexport.plugin.v1.ListPartsRequest.container:type_name -> hyperexport.plugin.v1.Location
+	20,  // 35: hyperexport.plugin.v1.ListPartsRequest.upload:type_name -> hyperexport.plugin.v1.Upload
+	21,  // 36: hyperexport.plugin.v1.ListPartsResponse.parts:type_name -> hyperexport.plugin.v1.Part
+	10,  // 37: hyperexport.plugin.v1.CompleteUploadRequest.container:type_name -> hyperexport.plugin.v1.Location
+	20,  // 38: hyperexport.plugin.v1.CompleteUploadRequest.upload:type_name -> hyperexport.plugin.v1.Upload
+	21,  // 39: hyperexport.plugin.v1.CompleteUploadRequest.parts:type_name -> hyperexport.plugin.v1.Part
+	22,  // 40: hyperexport.plugin.v1.CompleteUploadRequest.if:type_name -> hyperexport.plugin.v1.Condition
+	9,   // 41: hyperexport.plugin.v1.CompleteUploadRequest.mod_time:type_name -> hyperexport.plugin.v1.Time
+	16,  // 42: hyperexport.plugin.v1.CompleteUploadResponse.object:type_name -> hyperexport.plugin.v1.Object
+	10,  // 43: hyperexport.plugin.v1.AbortUploadRequest.container:type_name -> hyperexport.plugin.v1.Location
+	20,  // 44: hyperexport.plugin.v1.AbortUploadRequest.upload:type_name -> hyperexport.plugin.v1.Upload
+	10,  // 45: hyperexport.plugin.v1.ListRequest.container:type_name -> hyperexport.plugin.v1.Location
+	16,  // 46: hyperexport.plugin.v1.ListResponse.objects:type_name -> hyperexport.plugin.v1.Object
+	10,  // 47: hyperexport.plugin.v1.ListUploadsRequest.container:type_name -> hyperexport.plugin.v1.Location
+	20,  // 48: hyperexport.plugin.v1.ListUploadsResponse.uploads:type_name -> hyperexport.plugin.v1.Upload
+	10,  // 49: hyperexport.plugin.v1.CopyRequest.container:type_name -> hyperexport.plugin.v1.Location
+	10,  // 50: hyperexport.plugin.v1.CopyRequest.from:type_name -> hyperexport.plugin.v1.Location
+	22,  // 51: hyperexport.plugin.v1.CopyRequest.if:type_name -> hyperexport.plugin.v1.Condition
+	19,  // 52: hyperexport.plugin.v1.CopyRequest.meta:type_name -> hyperexport.plugin.v1.Pair
+	9,   // 53: hyperexport.plugin.v1.CopyRequest.mod_time:type_name -> hyperexport.plugin.v1.Time
+	16,  // 54: hyperexport.plugin.v1.CopyResponse.object:type_name -> hyperexport.plugin.v1.Object
+	10,  // 55: hyperexport.plugin.v1.DeleteRequest.container:type_name -> hyperexport.plugin.v1.Location
+	16,  // 56: hyperexport.plugin.v1.DeleteRequest.object:type_name -> hyperexport.plugin.v1.Object
+	10,  // 57: hyperexport.plugin.v1.BrowseRequest.container:type_name -> hyperexport.plugin.v1.Location
+	17,  // 58: hyperexport.plugin.v1.BrowseResponse.entries:type_name -> hyperexport.plugin.v1.Entry
+	10,  // 59: hyperexport.plugin.v1.VersionsRequest.container:type_name -> hyperexport.plugin.v1.Location
+	18,  // 60: hyperexport.plugin.v1.VersionsResponse.versions:type_name -> hyperexport.plugin.v1.ObjectVersion
+	10,  // 61: hyperexport.plugin.v1.RestoreRequest.container:type_name -> hyperexport.plugin.v1.Location
+	16,  // 62: hyperexport.plugin.v1.RestoreRequest.object:type_name -> hyperexport.plugin.v1.Object
+	10,  // 63: hyperexport.plugin.v1.CreateContainerRequest.container:type_name -> hyperexport.plugin.v1.Location
+	10,  // 64: hyperexport.plugin.v1.ExportRequest.staging:type_name -> hyperexport.plugin.v1.Location
+	19,  // 65: hyperexport.plugin.v1.ExportRequest.tags:type_name -> hyperexport.plugin.v1.Pair
+	56,  // 66: hyperexport.plugin.v1.CheckExportsRequest.requests:type_name -> hyperexport.plugin.v1.ExportRequest
+	60,  // 67: hyperexport.plugin.v1.CheckExportsResponse.checked:type_name -> hyperexport.plugin.v1.Concerns
+	57,  // 68: hyperexport.plugin.v1.Concerns.concerns:type_name -> hyperexport.plugin.v1.Concern
+	62,  // 69: hyperexport.plugin.v1.Job.artifacts:type_name -> hyperexport.plugin.v1.Artifact
+	10,  // 70: hyperexport.plugin.v1.Artifact.at:type_name -> hyperexport.plugin.v1.Location
+	56,  // 71: hyperexport.plugin.v1.StartExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
+	61,  // 72: hyperexport.plugin.v1.StartExportResponse.job:type_name -> hyperexport.plugin.v1.Job
+	56,  // 73: hyperexport.plugin.v1.FindExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
+	61,  // 74: hyperexport.plugin.v1.FindExportResponse.job:type_name -> hyperexport.plugin.v1.Job
+	61,  // 75: hyperexport.plugin.v1.PollExportResponse.job:type_name -> hyperexport.plugin.v1.Job
+	9,   // 76: hyperexport.plugin.v1.Resource.created:type_name -> hyperexport.plugin.v1.Time
+	19,  // 77: hyperexport.plugin.v1.Resource.tags:type_name -> hyperexport.plugin.v1.Pair
+	19,  // 78: hyperexport.plugin.v1.Resource.attributes:type_name -> hyperexport.plugin.v1.Pair
+	71,  // 79: hyperexport.plugin.v1.ScopesResponse.scopes:type_name -> hyperexport.plugin.v1.Scope
+	19,  // 80: hyperexport.plugin.v1.ResourcesRequest.tags:type_name -> hyperexport.plugin.v1.Pair
+	72,  // 81: hyperexport.plugin.v1.ResourcesResponse.resources:type_name -> hyperexport.plugin.v1.Resource
+	9,   // 82: hyperexport.plugin.v1.MetricsRequest.start:type_name -> hyperexport.plugin.v1.Time
+	9,   // 83: hyperexport.plugin.v1.MetricsRequest.end:type_name -> hyperexport.plugin.v1.Time
+	79,  // 84: hyperexport.plugin.v1.MetricsResponse.series:type_name -> hyperexport.plugin.v1.Series
+	80,  // 85: hyperexport.plugin.v1.Series.points:type_name -> hyperexport.plugin.v1.Point
+	9,   // 86: hyperexport.plugin.v1.Point.at:type_name -> hyperexport.plugin.v1.Time
+	1,   // 87: hyperexport.plugin.v1.Backend.Configure:input_type -> hyperexport.plugin.v1.ConfigureRequest
+	4,   // 88: hyperexport.plugin.v1.Backend.Describe:input_type -> hyperexport.plugin.v1.DescribeRequest
+	7,   // 89: hyperexport.plugin.v1.Backend.Cancel:input_type -> hyperexport.plugin.v1.CancelRequest
+	11,  // 90: hyperexport.plugin.v1.Storage.Open:input_type -> hyperexport.plugin.v1.OpenRequest
+	24,  // 91: hyperexport.plugin.v1.Storage.Stat:input_type -> hyperexport.plugin.v1.StatRequest
+	26,  // 92: hyperexport.plugin.v1.Storage.ReadAt:input_type -> hyperexport.plugin.v1.ReadAtRequest
+	26,  // 93: hyperexport.plugin.v1.Storage.ReadAtStream:input_type -> hyperexport.plugin.v1.ReadAtRequest
+	28,  // 94: hyperexport.plugin.v1.Storage.Put:input_type -> hyperexport.plugin.v1.PutRequest
+	28,  // 95: hyperexport.plugin.v1.Storage.PutStream:input_type -> hyperexport.plugin.v1.PutRequest
+	30,  // 96: hyperexport.plugin.v1.Storage.CreateUpload:input_type -> hyperexport.plugin.v1.CreateUploadRequest
+	32,  // 97: hyperexport.plugin.v1.Storage.UploadPart:input_type -> hyperexport.plugin.v1.UploadPartRequest
+	32,  // 98: hyperexport.plugin.v1.Storage.UploadPartStream:input_type -> hyperexport.plugin.v1.UploadPartRequest
+	34,  // 99: hyperexport.plugin.v1.Storage.ListParts:input_type -> hyperexport.plugin.v1.ListPartsRequest
+	36,  // 100: hyperexport.plugin.v1.Storage.CompleteUpload:input_type -> hyperexport.plugin.v1.CompleteUploadRequest
+	38,  // 101: hyperexport.plugin.v1.Storage.AbortUpload:input_type -> hyperexport.plugin.v1.AbortUploadRequest
+	40,  // 102: hyperexport.plugin.v1.Storage.List:input_type -> hyperexport.plugin.v1.ListRequest
+	42,  // 103: hyperexport.plugin.v1.Storage.ListUploads:input_type -> hyperexport.plugin.v1.ListUploadsRequest
+	44,  // 104: hyperexport.plugin.v1.Storage.Copy:input_type -> hyperexport.plugin.v1.CopyRequest
+	46,  // 105: hyperexport.plugin.v1.Storage.Delete:input_type -> hyperexport.plugin.v1.DeleteRequest
+	48,  // 106: hyperexport.plugin.v1.Storage.Browse:input_type -> hyperexport.plugin.v1.BrowseRequest
+	50,  // 107: hyperexport.plugin.v1.Storage.Versions:input_type -> hyperexport.plugin.v1.VersionsRequest
+	52,  // 108: hyperexport.plugin.v1.Storage.Restore:input_type -> hyperexport.plugin.v1.RestoreRequest
+	54,  // 109: hyperexport.plugin.v1.Storage.CreateContainer:input_type -> hyperexport.plugin.v1.CreateContainerRequest
+	58,  // 110: hyperexport.plugin.v1.Compute.CheckExports:input_type -> hyperexport.plugin.v1.CheckExportsRequest
+	63,  // 111: hyperexport.plugin.v1.Compute.StartExport:input_type -> hyperexport.plugin.v1.StartExportRequest
+	65,  // 112: hyperexport.plugin.v1.Compute.FindExport:input_type -> hyperexport.plugin.v1.FindExportRequest
+	67,  // 113: hyperexport.plugin.v1.Compute.PollExport:input_type -> hyperexport.plugin.v1.PollExportRequest
+	69,  // 114: hyperexport.plugin.v1.Compute.EndExport:input_type -> hyperexport.plugin.v1.EndExportRequest
+	73,  // 115: hyperexport.plugin.v1.Inventory.Scopes:input_type -> hyperexport.plugin.v1.ScopesRequest
+	75,  // 116: hyperexport.plugin.v1.Inventory.Resources:input_type -> hyperexport.plugin.v1.ResourcesRequest
+	77,  // 117: hyperexport.plugin.v1.Inventory.Metrics:input_type -> hyperexport.plugin.v1.MetricsRequest
+	81,  // 118: hyperexport.plugin.v1.Inventory.Act:input_type -> hyperexport.plugin.v1.ActRequest
+	3,   // 119: hyperexport.plugin.v1.Backend.Configure:output_type -> hyperexport.plugin.v1.ConfigureResponse
+	5,   // 120: hyperexport.plugin.v1.Backend.Describe:output_type -> hyperexport.plugin.v1.DescribeResponse
+	8,   // 121: hyperexport.plugin.v1.Backend.Cancel:output_type -> hyperexport.plugin.v1.CancelResponse
+	12,  // 122: hyperexport.plugin.v1.Storage.Open:output_type -> hyperexport.plugin.v1.OpenResponse
+	25,  // 123: hyperexport.plugin.v1.Storage.Stat:output_type -> hyperexport.plugin.v1.StatResponse
+	27,  // 124: hyperexport.plugin.v1.Storage.ReadAt:output_type -> hyperexport.plugin.v1.ReadAtResponse
+	27,  // 125: hyperexport.plugin.v1.Storage.ReadAtStream:output_type -> hyperexport.plugin.v1.ReadAtResponse
+	29,  // 126: hyperexport.plugin.v1.Storage.Put:output_type -> hyperexport.plugin.v1.PutResponse
+	29,  // 127: hyperexport.plugin.v1.Storage.PutStream:output_type -> hyperexport.plugin.v1.PutResponse
+	31,  // 128: hyperexport.plugin.v1.Storage.CreateUpload:output_type -> hyperexport.plugin.v1.CreateUploadResponse
+	33,  // 129: hyperexport.plugin.v1.Storage.UploadPart:output_type -> hyperexport.plugin.v1.UploadPartResponse
+	33,  // 130: hyperexport.plugin.v1.Storage.UploadPartStream:output_type -> hyperexport.plugin.v1.UploadPartResponse
+	35,  // 131: hyperexport.plugin.v1.Storage.ListParts:output_type -> hyperexport.plugin.v1.ListPartsResponse
+	37,  // 132: hyperexport.plugin.v1.Storage.CompleteUpload:output_type -> hyperexport.plugin.v1.CompleteUploadResponse
+	39,  // 133: hyperexport.plugin.v1.Storage.AbortUpload:output_type -> hyperexport.plugin.v1.AbortUploadResponse
+	41,  // 134: hyperexport.plugin.v1.Storage.List:output_type -> hyperexport.plugin.v1.ListResponse
+	43,  // 135: hyperexport.plugin.v1.Storage.ListUploads:output_type -> hyperexport.plugin.v1.ListUploadsResponse
+	45,  // 136: hyperexport.plugin.v1.Storage.Copy:output_type -> hyperexport.plugin.v1.CopyResponse
+	47,  // 137: hyperexport.plugin.v1.Storage.Delete:output_type -> hyperexport.plugin.v1.DeleteResponse
+	49,  // 138: hyperexport.plugin.v1.Storage.Browse:output_type -> hyperexport.plugin.v1.BrowseResponse
+	51,  // 139: hyperexport.plugin.v1.Storage.Versions:output_type -> hyperexport.plugin.v1.VersionsResponse
+	53,  // 140: hyperexport.plugin.v1.Storage.Restore:output_type -> hyperexport.plugin.v1.RestoreResponse
+	55,  // 141: hyperexport.plugin.v1.Storage.CreateContainer:output_type -> hyperexport.plugin.v1.CreateContainerResponse
+	59,  // 142: hyperexport.plugin.v1.Compute.CheckExports:output_type -> hyperexport.plugin.v1.CheckExportsResponse
+	64,  // 143: hyperexport.plugin.v1.Compute.StartExport:output_type -> hyperexport.plugin.v1.StartExportResponse
+	66,  // 144: hyperexport.plugin.v1.Compute.FindExport:output_type -> hyperexport.plugin.v1.FindExportResponse
+	68,  // 145: hyperexport.plugin.v1.Compute.PollExport:output_type -> hyperexport.plugin.v1.PollExportResponse
+	70,  // 146: hyperexport.plugin.v1.Compute.EndExport:output_type -> hyperexport.plugin.v1.EndExportResponse
+	74,  // 147: hyperexport.plugin.v1.Inventory.Scopes:output_type -> hyperexport.plugin.v1.ScopesResponse
+	76,  // 148: hyperexport.plugin.v1.Inventory.Resources:output_type -> hyperexport.plugin.v1.ResourcesResponse
+	78,  // 149: hyperexport.plugin.v1.Inventory.Metrics:output_type -> hyperexport.plugin.v1.MetricsResponse
+	82,  // 150: hyperexport.plugin.v1.Inventory.Act:output_type -> hyperexport.plugin.v1.ActResponse
+	119, // [119:151] is the sub-list for method output_type
+	87,  // [87:119] is the sub-list for method input_type
+	87,  // [87:87] is the sub-list for extension type_name
+	87,  // [87:87] is the sub-list for extension extendee
+	0,   // [0:87] is the sub-list for field type_name
 }
 
 func init() { file_backend_proto_init() }
@@ -4982,7 +5585,7 @@ func file_backend_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_backend_proto_rawDesc), len(file_backend_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   75,
+			NumMessages:   85,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

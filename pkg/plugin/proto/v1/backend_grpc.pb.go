@@ -269,6 +269,10 @@ const (
 	Storage_ListUploads_FullMethodName      = "/hyperexport.plugin.v1.Storage/ListUploads"
 	Storage_Copy_FullMethodName             = "/hyperexport.plugin.v1.Storage/Copy"
 	Storage_Delete_FullMethodName           = "/hyperexport.plugin.v1.Storage/Delete"
+	Storage_Browse_FullMethodName           = "/hyperexport.plugin.v1.Storage/Browse"
+	Storage_Versions_FullMethodName         = "/hyperexport.plugin.v1.Storage/Versions"
+	Storage_Restore_FullMethodName          = "/hyperexport.plugin.v1.Storage/Restore"
+	Storage_CreateContainer_FullMethodName  = "/hyperexport.plugin.v1.Storage/CreateContainer"
 )
 
 // StorageClient is the client API for Storage service.
@@ -298,6 +302,10 @@ type StorageClient interface {
 	ListUploads(ctx context.Context, in *ListUploadsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListUploadsResponse], error)
 	Copy(ctx context.Context, in *CopyRequest, opts ...grpc.CallOption) (*CopyResponse, error)
 	Delete(ctx context.Context, in *DeleteRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
+	Browse(ctx context.Context, in *BrowseRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BrowseResponse], error)
+	Versions(ctx context.Context, in *VersionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[VersionsResponse], error)
+	Restore(ctx context.Context, in *RestoreRequest, opts ...grpc.CallOption) (*RestoreResponse, error)
+	CreateContainer(ctx context.Context, in *CreateContainerRequest, opts ...grpc.CallOption) (*CreateContainerResponse, error)
 }
 
 type storageClient struct {
@@ -510,6 +518,64 @@ func (c *storageClient) Delete(ctx context.Context, in *DeleteRequest, opts ...g
 	return out, nil
 }
 
+func (c *storageClient) Browse(ctx context.Context, in *BrowseRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BrowseResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Storage_ServiceDesc.Streams[6], Storage_Browse_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BrowseRequest, BrowseResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Storage_BrowseClient = grpc.ServerStreamingClient[BrowseResponse]
+
+func (c *storageClient) Versions(ctx context.Context, in *VersionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[VersionsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Storage_ServiceDesc.Streams[7], Storage_Versions_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[VersionsRequest, VersionsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Storage_VersionsClient = grpc.ServerStreamingClient[VersionsResponse]
+
+func (c *storageClient) Restore(ctx context.Context, in *RestoreRequest, opts ...grpc.CallOption) (*RestoreResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RestoreResponse)
+	err := c.cc.Invoke(ctx, Storage_Restore_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *storageClient) CreateContainer(ctx context.Context, in *CreateContainerRequest, opts ...grpc.CallOption) (*CreateContainerResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateContainerResponse)
+	err := c.cc.Invoke(ctx, Storage_CreateContainer_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // StorageServer is the server API for Storage service.
 // All implementations must embed UnimplementedStorageServer
 // for forward compatibility.
@@ -537,6 +603,10 @@ type StorageServer interface {
 	ListUploads(*ListUploadsRequest, grpc.ServerStreamingServer[ListUploadsResponse]) error
 	Copy(context.Context, *CopyRequest) (*CopyResponse, error)
 	Delete(context.Context, *DeleteRequest) (*DeleteResponse, error)
+	Browse(*BrowseRequest, grpc.ServerStreamingServer[BrowseResponse]) error
+	Versions(*VersionsRequest, grpc.ServerStreamingServer[VersionsResponse]) error
+	Restore(context.Context, *RestoreRequest) (*RestoreResponse, error)
+	CreateContainer(context.Context, *CreateContainerRequest) (*CreateContainerResponse, error)
 	mustEmbedUnimplementedStorageServer()
 }
 
@@ -594,6 +664,18 @@ func (UnimplementedStorageServer) Copy(context.Context, *CopyRequest) (*CopyResp
 }
 func (UnimplementedStorageServer) Delete(context.Context, *DeleteRequest) (*DeleteResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Delete not implemented")
+}
+func (UnimplementedStorageServer) Browse(*BrowseRequest, grpc.ServerStreamingServer[BrowseResponse]) error {
+	return status.Error(codes.Unimplemented, "method Browse not implemented")
+}
+func (UnimplementedStorageServer) Versions(*VersionsRequest, grpc.ServerStreamingServer[VersionsResponse]) error {
+	return status.Error(codes.Unimplemented, "method Versions not implemented")
+}
+func (UnimplementedStorageServer) Restore(context.Context, *RestoreRequest) (*RestoreResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Restore not implemented")
+}
+func (UnimplementedStorageServer) CreateContainer(context.Context, *CreateContainerRequest) (*CreateContainerResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateContainer not implemented")
 }
 func (UnimplementedStorageServer) mustEmbedUnimplementedStorageServer() {}
 func (UnimplementedStorageServer) testEmbeddedByValue()                 {}
@@ -854,6 +936,64 @@ func _Storage_Delete_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Storage_Browse_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(BrowseRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(StorageServer).Browse(m, &grpc.GenericServerStream[BrowseRequest, BrowseResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Storage_BrowseServer = grpc.ServerStreamingServer[BrowseResponse]
+
+func _Storage_Versions_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(VersionsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(StorageServer).Versions(m, &grpc.GenericServerStream[VersionsRequest, VersionsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Storage_VersionsServer = grpc.ServerStreamingServer[VersionsResponse]
+
+func _Storage_Restore_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RestoreRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StorageServer).Restore(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Storage_Restore_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StorageServer).Restore(ctx, req.(*RestoreRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Storage_CreateContainer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateContainerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StorageServer).CreateContainer(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Storage_CreateContainer_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StorageServer).CreateContainer(ctx, req.(*CreateContainerRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Storage_ServiceDesc is the grpc.ServiceDesc for Storage service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -901,6 +1041,14 @@ var Storage_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "Delete",
 			Handler:    _Storage_Delete_Handler,
 		},
+		{
+			MethodName: "Restore",
+			Handler:    _Storage_Restore_Handler,
+		},
+		{
+			MethodName: "CreateContainer",
+			Handler:    _Storage_CreateContainer_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -931,6 +1079,16 @@ var Storage_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "ListUploads",
 			Handler:       _Storage_ListUploads_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Browse",
+			Handler:       _Storage_Browse_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Versions",
+			Handler:       _Storage_Versions_Handler,
 			ServerStreams: true,
 		},
 	},
