@@ -17,6 +17,9 @@ func TestStorage(t *testing.T) {
 		Locate: func(key string) backend.Location {
 			return backend.Location{Scheme: "file", Path: filepath.ToSlash(dir) + "/" + key}
 		},
+		Fresh: func() (backend.Storage, error) {
+			return open(t, filepath.Join(t.TempDir(), "made", "container")), nil
+		},
 		Outside: func() error {
 			if names, err := os.ReadDir(base); err != nil || len(names) > 1 {
 				return fmt.Errorf("beside the container: %v, %w", names, err)

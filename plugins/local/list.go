@@ -21,7 +21,7 @@ import (
 // A container that does not exist is NotFound, one that is a file Invalid.
 func (s *storage) List(ctx context.Context, prefix string) iter.Seq2[backend.Object, error] {
 	return func(yield func(backend.Object, error) bool) {
-		err := s.walk(ctx, prefix, false, func(top, dir *os.Root, at string, e entry) error {
+		err := s.walk(ctx, prefix, objects, func(top, dir *os.Root, at string, e entry) error {
 			info, err := e.info(top, dir, at)
 			if err != nil || info == nil {
 				return err
@@ -37,12 +37,35 @@ func (s *storage) List(ctx context.Context, prefix string) iter.Seq2[backend.Obj
 	}
 }
 
+// Browse reads one directory. A directory in it is a prefix, also one that holds nothing.
+func (s *storage) Browse(ctx context.Context, prefix string) iter.Seq2[backend.Entry, error] {
+	return func(yield func(backend.Entry, error) bool) {
+		err := s.walk(ctx, prefix, level, func(top, dir *os.Root, at string, e entry) error {
+			found := backend.Entry{Prefix: at + e.order()}
+			if !e.mode.IsDir() {
+				info, err := e.info(top, dir, at)
+				if err != nil || info == nil {
+					return err
+				}
+				found = backend.Entry{Object: object(at+e.name, info)}
+			}
+			if !yield(found, nil) {
+				return errStop
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errStop) {
+			yield(backend.Entry{}, s.fail("browse", prefix, err))
+		}
+	}
+}
+
 // ListUploads finds the lists of parts; in a container that does not exist there are none. It also yields what a killed Put, Copy or CreateUpload left: a temporary file that
 // no list belongs to and nobody writes, under its own name, which AbortUpload takes as Key. A CompleteUpload that was killed
 // after it made the object visible may have left its list: it is yielded too, and AbortUpload does not touch the object.
 func (s *storage) ListUploads(ctx context.Context, prefix string) iter.Seq2[backend.Upload, error] {
 	return func(yield func(backend.Upload, error) bool) {
-		err := s.walk(ctx, prefix, true, func(_, dir *os.Root, at string, e entry) error {
+		err := s.walk(ctx, prefix, ownFiles, func(_, dir *os.Root, at string, e entry) error {
 			u, err := readUpload(dir, at, e.name)
 			if err != nil || u.ID == "" || !strings.HasPrefix(u.Key, prefix) {
 				return err
@@ -124,14 +147,22 @@ func (e entry) info(top, dir *os.Root, at string) (fs.FileInfo, error) {
 // visit is called with the container, the directory, its key with a slash at the end ("" for the container) and a name.
 type visit func(top, dir *os.Root, at string, e entry) error
 
-// walk visits, in the order of keys, the files whose keys begin with prefix; with own, our files in the directories that
-// have such keys instead.
-func (s *storage) walk(ctx context.Context, prefix string, own bool, v visit) error {
+// wanted says what a walk visits.
+type wanted int
+
+const (
+	objects  wanted = iota // the files whose keys begin with the prefix
+	ownFiles               // our own files in the directories that have such keys
+	level                  // the files and directories that are directly below the prefix
+)
+
+// walk visits what is wanted, in the order of keys.
+func (s *storage) walk(ctx context.Context, prefix string, want wanted, v visit) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	top, err := s.open()
-	if own && errors.Is(err, fs.ErrNotExist) {
+	if want == ownFiles && errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if kindOf(err) == backend.NotFound && !errors.Is(err, fs.ErrNotExist) {
@@ -160,14 +191,14 @@ func (s *storage) walk(ctx context.Context, prefix string, own bool, v visit) er
 		defer dir.Close()
 		at, rest = at+name+"/", below
 	}
-	w := walker{ctx: ctx, top: top, own: own, visit: v}
+	w := walker{ctx: ctx, top: top, want: want, visit: v}
 	return w.walk(dir, at, rest)
 }
 
 type walker struct {
 	ctx   context.Context
 	top   *os.Root
-	own   bool
+	want  wanted
 	visit visit
 }
 
@@ -180,7 +211,7 @@ func (w *walker) walk(dir *os.Root, at, prefix string) error {
 		if err := w.ctx.Err(); err != nil {
 			return err
 		}
-		if !e.mode.IsDir() {
+		if !e.mode.IsDir() || w.want == level {
 			err = w.visit(w.top, dir, at, e)
 		} else {
 			err = w.enter(dir, at, e.name)
@@ -231,9 +262,9 @@ func (w *walker) read(dir *os.Root, prefix string) ([]entry, error) {
 func (w *walker) wants(e entry, prefix string) bool {
 	switch {
 	case isOwn(e.name):
-		return w.own && e.mode.IsRegular()
+		return w.want == ownFiles && e.mode.IsRegular()
 	case e.mode.IsDir():
 		return strings.HasPrefix(e.order(), prefix)
 	}
-	return !w.own && (e.mode.IsRegular() || e.mode&fs.ModeSymlink != 0) && strings.HasPrefix(e.name, prefix)
+	return w.want != ownFiles && (e.mode.IsRegular() || e.mode&fs.ModeSymlink != 0) && strings.HasPrefix(e.name, prefix)
 }

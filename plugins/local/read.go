@@ -28,6 +28,9 @@ func (s *storage) readAt(ctx context.Context, obj backend.Object, p []byte, off 
 	if err := s.check(ctx, obj.Key); err != nil {
 		return 0, err
 	}
+	if err := current(obj); err != nil {
+		return 0, err
+	}
 	if off < 0 {
 		return 0, because(backend.Invalid, "offset %d is before the start", off)
 	}

@@ -42,6 +42,7 @@ func (s *storage) Info() backend.Info {
 			Write: true, List: true, ListParts: true, ListUploads: true, Delete: true,
 			PutIfAbsent: true, CompleteIfAbsent: true, IfVersion: true,
 			Holes: keepsHoles, Strays: true, ModTime: true, MakesContainer: true,
+			Browse: true, CreateContainer: true,
 		},
 		Checksums: []backend.Algorithm{backend.CRC32C},
 		CopyFrom:  []string{"file"},
@@ -99,6 +100,9 @@ func (s *storage) Delete(ctx context.Context, obj backend.Object) error {
 }
 
 func (s *storage) delete(ctx context.Context, obj backend.Object) error {
+	if err := current(obj); err != nil {
+		return err
+	}
 	f, err := s.folder(parent(obj.Key), false)
 	if err != nil {
 		return err
@@ -126,6 +130,40 @@ func (s *storage) check(ctx context.Context, key string) error {
 		return because(backend.Invalid, "%w", err)
 	}
 	return ctx.Err()
+}
+
+// current refuses old versions, of which a directory has none.
+func current(obj backend.Object) error {
+	if obj.Generation != "" {
+		return because(backend.Unsupported, "a directory keeps no old versions")
+	}
+	return nil
+}
+
+// CreateContainer makes the directory, and those above it that are missing.
+func (s *storage) CreateContainer(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		err = s.create()
+	}
+	if err != nil {
+		return s.fail("create container", s.dir, err)
+	}
+	return nil
+}
+
+func (s *storage) create() error {
+	if err := makeContainer(filepath.Dir(s.dir), s.options.DirMode); err != nil {
+		return err
+	}
+	err := os.Mkdir(s.dir, s.options.DirMode)
+	if err == nil {
+		return syncPath(os.Open(filepath.Dir(s.dir)))
+	}
+	if info, statErr := os.Stat(s.dir); errors.Is(err, fs.ErrExist) && statErr == nil && !info.IsDir() {
+		return because(backend.Invalid, "it is a file, not a directory")
+	}
+	return err
 }
 
 // open opens the container. The slash makes the kernel refuse what is not a directory, instead of waiting on a pipe.
