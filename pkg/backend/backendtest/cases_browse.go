@@ -66,8 +66,8 @@ func browse(r *run) error {
 	}
 	for stop := 1; stop <= len(want); stop++ { // leaving the loop early
 		n := 0
-		for range r.s.Browse(r.ctx, r.prefix) {
-			if n++; n == stop {
+		for _, err := range r.s.Browse(r.ctx, r.prefix) {
+			if n++; err != nil || n == stop {
 				break
 			}
 		}
