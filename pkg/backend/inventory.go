@@ -29,7 +29,7 @@ type Scope struct {
 
 // Query selects resources. The zero value selects all; fields narrow it down together.
 type Query struct {
-	Type      string            // "instance"
+	Type      string            // "instance", "bucket"
 	ID        string            // exactly this resource
 	Scope     string            // id or path of a Scope
 	Recursive bool              // and the scopes below it

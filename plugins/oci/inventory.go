@@ -15,7 +15,7 @@ import (
 	"github.com/hyperexport/hyperexport/pkg/backend"
 )
 
-// inventory lists compartments and instances.
+// inventory lists compartments, instances and buckets.
 type inventory struct{ p *Provider }
 
 var _ backend.Inventory = inventory{}
@@ -24,28 +24,56 @@ var _ backend.Inventory = inventory{}
 const (
 	typeInstance = "instance"
 	typeImage    = "image"
+	typeBucket   = "bucket"
 )
 
 // detailed is up to how many instances each is looked at more closely: names of volumes, and sizes of boot volumes that the
 // list leaves out, cost requests of their own.
 const detailed = 50
 
-// Resources yields instances, or custom images if q.Type says so. Instances that are TERMINATED are left out unless q.State or q.ID asks for them. The attributes
-// are "shape", "image", "availability_domain", "data_volumes" (names with commas between them; absent if there are none)
-// and "boot_gb"; "unseen" has "data volumes" if those may not be listed; of more than 50 instances, volumes go by the names of their attachments and some lack boot_gb.
+// Resources yields instances and, after them, buckets; custom images only if q asks for them.
 func (v inventory) Resources(ctx context.Context, q backend.Query) iter.Seq2[backend.Resource, error] {
+	kind := q.Type
+	if kind == "" && q.ID != "" {
+		kind = typeBucket
+		switch {
+		case strings.HasPrefix(q.ID, "ocid1.image."):
+			kind = typeImage
+		case strings.HasPrefix(q.ID, "ocid1."):
+			kind = typeInstance
+		}
+	}
+	return func(yield func(backend.Resource, error) bool) {
+		var lists []iter.Seq2[backend.Resource, error]
+		switch kind {
+		case "":
+			lists = append(lists, v.machines(ctx, q), v.buckets(ctx, q))
+		case typeInstance:
+			lists = append(lists, v.machines(ctx, q))
+		case typeImage:
+			lists = append(lists, v.images(ctx, q))
+		case typeBucket:
+			lists = append(lists, v.buckets(ctx, q))
+		default:
+			yield(backend.Resource{}, &backend.Error{Op: "list resources", Key: q.Type, Kind: backend.Unsupported,
+				Err: fmt.Errorf("only resources of the types %s, %s and %s are listed", typeInstance, typeImage, typeBucket)})
+		}
+		for _, list := range lists {
+			for r, err := range list {
+				if !yield(r, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// machines yields instances. Those that are TERMINATED are left out unless q.State or q.ID asks for them. The attributes
+// are "shape", "image", "availability_domain", "data_volumes" (names with commas between them; absent if there are none)
+// and "boot_gb"; "unseen" has "data volumes" if those may not be listed. Of more than 50 instances, volumes go by the names of their attachments and some lack boot_gb.
+func (v inventory) machines(ctx context.Context, q backend.Query) iter.Seq2[backend.Resource, error] {
 	const op = "list instances"
 	return func(yield func(backend.Resource, error) bool) {
-		switch q.Type {
-		case "", typeInstance:
-		case typeImage:
-			v.images(ctx, q)(yield)
-			return
-		default:
-			yield(backend.Resource{}, &backend.Error{Op: op, Key: q.Type, Kind: backend.Unsupported,
-				Err: fmt.Errorf("only resources of type %s or %s are listed", typeInstance, typeImage)})
-			return
-		}
 		found, err := v.instances(ctx, op, q)
 		if err != nil {
 			yield(backend.Resource{}, err)

@@ -71,7 +71,7 @@ func TestResourcesBySelector(t *testing.T) {
 		want string
 	}{
 		{backend.Query{}, "db-01 web-01 web-02 shop"},
-		{backend.Query{Type: "instance", Name: "web-*"}, "web-01 web-02"},
+		{backend.Query{Name: "web-*"}, "web-01 web-02"},
 		{backend.Query{Name: "web-0?", State: []string{"stopped"}}, "web-02"},
 		{backend.Query{Name: "web-01"}, "web-01"},
 		{backend.Query{Name: "web"}, ""},
@@ -83,6 +83,7 @@ func TestResourcesBySelector(t *testing.T) {
 		{backend.Query{Scope: "acme/prod"}, "web-01 web-02"},
 		{backend.Query{Scope: w.sim.Tenancy(), Recursive: true, Name: "*-01"}, "db-01 web-01"},
 	} {
+		c.q.Type = typeInstance
 		if got := w.names(t, c.q); got != c.want {
 			t.Errorf("%+v gives %q, want %q", c.q, got, c.want)
 		}
@@ -92,7 +93,7 @@ func TestResourcesBySelector(t *testing.T) {
 			t.Errorf("misspelt scope: %v", err)
 		}
 	}
-	for _, err := range w.inventory(t).Resources(t.Context(), backend.Query{Type: "bucket"}) {
+	for _, err := range w.inventory(t).Resources(t.Context(), backend.Query{Type: "volume"}) {
 		if !errors.Is(err, backend.Unsupported) {
 			t.Errorf("other type: %v", err)
 		}
@@ -150,6 +151,44 @@ func TestGlob(t *testing.T) {
 	} {
 		if got := glob(c.pattern, c.name); got != c.want {
 			t.Errorf("glob(%q, %q) = %v", c.pattern, c.name, got)
+		}
+	}
+}
+
+func TestBuckets(t *testing.T) {
+	w := newWorld(t, ocisim.Options{})
+	w.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Operation: "ListBuckets"}, Effect: ocisim.Effect{ShortPage: true, PageItems: 1}})
+	bucket := func(q backend.Query) backend.Query {
+		q.Type = "bucket"
+		return q
+	}
+	for want, q := range map[string]backend.Query{
+		"archive hx-staging logs":  bucket(backend.Query{}),
+		"archive":                  bucket(backend.Query{Name: "a*"}),
+		"logs":                     {ID: w.sim.Namespace() + "/logs"},
+		"":                         bucket(backend.Query{Scope: "acme/prod"}),
+		"archive hx-staging logs ": bucket(backend.Query{Scope: "acme"}),
+		" ":                        bucket(backend.Query{Tags: map[string]string{"env": "prod"}}),
+		"  ":                       bucket(backend.Query{State: []string{"RUNNING"}}),
+		"   ":                      {ID: w.sim.Namespace() + "/logs", Scope: "acme/prod"},
+	} {
+		if got := w.names(t, q); got != strings.TrimSpace(want) {
+			t.Errorf("%+v: %q, want %q", q, got, want)
+		}
+	}
+	if all := strings.Fields(w.names(t, backend.Query{})); len(all) != 6 || all[3] != "archive" {
+		t.Errorf("everything: %q", all)
+	}
+	for r, err := range w.inventory(t).Resources(t.Context(), bucket(backend.Query{Name: "logs"})) {
+		if err != nil || r.ID != "axsim/logs" || r.ScopePath != "acme" || r.Region != "us-phoenix-1" || r.Created.IsZero() || r.Attributes["namespace"] != "axsim" {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	for id, kind := range map[string]backend.Kind{"axsim/none": backend.NotFound, "logs": backend.Invalid, "a/b/c": backend.Invalid} {
+		for _, err := range w.inventory(t).Resources(t.Context(), backend.Query{ID: id}) {
+			if !errors.Is(err, kind) {
+				t.Errorf("bucket %s: %v", id, err)
+			}
 		}
 	}
 }
