@@ -51,7 +51,7 @@ func (p *Provider) connect(endpoint string, realm Realm) (err error) {
 		}
 		p.adopt(c, endpoint)
 	}
-	p.objects.Interceptor = plainPath
+	p.objects.Interceptor = intercept
 	return nil
 }
 

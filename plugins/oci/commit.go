@@ -94,7 +94,8 @@ func (b *bucket) commit(ctx context.Context, u backend.Upload, parts []backend.P
 func (b *bucket) completed(ctx context.Context, op string, u backend.Upload, parts []backend.Part, want backend.Checksum, resp objectstorage.CommitMultipartUploadResponse) (backend.Object, error) {
 	b.works()
 	answered := crc32cOf(resp.OpcContentCrc32c)
-	obj := backend.Object{Key: u.Key, ModTime: when(resp.LastModified), Version: value(resp.ETag), Checksum: want}
+	obj := backend.Object{Key: u.Key, ModTime: when(resp.LastModified), Version: value(resp.ETag), Checksum: want,
+		Tier: tierOf(b.p.store.tier), Archived: b.p.store.archives()}
 	for _, p := range parts {
 		obj.Size += p.Size
 	}

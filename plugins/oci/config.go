@@ -40,6 +40,10 @@ type Config struct {
 	Endpoint    string // scheme and host that all services are reached at, instead of OCI's own: simulators, private realms
 	Compartment string // OCID: the inventory begins here instead of at the tenancy
 	Connections int    // requests at the same time that the caller will make; 0 is up to 64
+
+	StorageTier   string // of the objects that are written: standard, infrequent_access or archive; "" is that of the bucket
+	KMSKey        string // OCID of the key of the Vault service that they are encrypted with; "" is that of the bucket
+	EncryptionKey string // your own in its place, base64 of 32 bytes; secret, and needed to read the objects again
 }
 
 // String leaves out all secrets.

@@ -94,15 +94,17 @@ var kindOfCode = map[string]backend.Kind{
 	"StorageQuotaExceeded":                   backend.Full,
 	"OutOfCapacity":                          backend.Full,
 	"OutOfHostCapacity":                      backend.Full,
-	"InsufficientServicePermissions":         backend.Forbidden,
+	codeNoServicePolicy:                      backend.Forbidden,
 	"RelatedResourceNotAuthorizedOrNotFound": backend.NotFound,
 
 	"IncorrectState":            backend.Busy,
 	"LockConflict":              backend.Busy,
+	"RetentionRuleViolation":    backend.Forbidden,
 	"ConcurrentObjectUpdate":    backend.Busy,
 	"ConcurrentBucketUpdate":    backend.Busy,
 	"RestoreInProgress":         backend.Busy,
 	"NoEtagMatch":               backend.Changed,
+	codeNotRestored:             backend.Invalid,
 	"BucketAlreadyExists":       backend.Exists,
 	"IfNoneMatchFailed":         backend.Exists,
 	"IfMatchFailed":             backend.Changed,
@@ -140,10 +142,13 @@ func (e *serviceError) kind(fromOCI bool) backend.Kind {
 
 // adviceOfCode says what to do where the service's own words leave that open.
 var adviceOfCode = map[string]string{
-	"NotAuthorizedOrNotFound":        "check the id and the region, and that a policy allows it",
-	"InsufficientServicePermissions": "a policy must allow the service objectstorage-<region> to manage the objects",
-	"NotRestored":                    "the object is archived; restore it first",
-	"LimitExceeded":                  "raise the service limit or remove what is no longer needed",
-	"QuotaExceeded":                  "raise the compartment's quota or remove what is no longer needed",
-	"BucketIsReadonly":               "it is the target of a replication",
+	"NotAuthorizedOrNotFound":   "check the id and the region, and that a policy allows it",
+	codeNoServicePolicy:         "a policy must allow the service objectstorage-<region> to manage the objects",
+	codeNotRestored:             "the object is archived; restore it first",
+	"LimitExceeded":             "raise the service limit or remove what is no longer needed",
+	"QuotaExceeded":             "raise the compartment's quota or remove what is no longer needed",
+	"MissingSSECustomerHeaders": "the object is encrypted with a key of its writer's own, which only encryption_key of the backend can give",
+	"KmsKeyDisabled":            "enable the key in the Vault service: what it encrypts can neither be read nor written before",
+	"BucketIsReadonly":          "it is the target of a replication",
+	"RetentionRuleViolation":    "a retention rule of the bucket keeps the object as it is: wait until it may go, or write under another name",
 }

@@ -12,8 +12,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +39,8 @@ type Provider struct {
 	scheme      string
 	compartment string // root of the inventory; "" is the tenancy
 	connections int
+	store       store
+	peers       map[string]*Provider // by scheme, this one too: whose objects Copy can copy
 	web         *web
 
 	objects  objectstorage.ObjectStorageClient
@@ -61,22 +65,30 @@ func New(c Config) (*Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure oci: %w", cause(err))
 	}
+	store, err := c.store()
+	if err != nil {
+		return nil, fmt.Errorf("configure oci: %w", err)
+	}
 	policy := common.NoRetryPolicy()
 	p := &Provider{
 		account:     a,
 		scheme:      cmp.Or(c.Scheme, scheme),
 		compartment: c.Compartment,
 		connections: c.Connections,
+		store:       store,
 		web:         newWeb(c.Connections),
 		once:        common.RequestMetadata{RetryPolicy: &policy},
 		pause:       pause,
 	}
-	p.web.source = a.source
+	p.web.source, p.peers = a.source, map[string]*Provider{p.scheme: p}
 	if err := p.connect(endpoint, c.Realm); err != nil {
 		return nil, fmt.Errorf("configure oci: %w", err)
 	}
 	return p, nil
 }
+
+// copyFrom are the schemes whose objects can be copied by the service.
+func (p *Provider) copyFrom() []string { return slices.Sorted(maps.Keys(p.peers)) }
 
 // Describe says that this is OCI, and the SDK's version.
 func (p *Provider) Describe() backend.Description {

@@ -43,9 +43,10 @@ func (b *bucket) Info() backend.Info {
 		Can: backend.Capabilities{
 			Write: true, List: true, ListParts: true, ListUploads: true, Delete: true,
 			PutIfAbsent: true, CompleteIfAbsent: true, IfVersion: true,
+			Browse: true, Versions: true, Restore: true, CreateContainer: true,
 		},
 		Checksums: []backend.Algorithm{backend.CRC32C},
-		CopyFrom:  []string{b.p.scheme},
+		CopyFrom:  b.p.copyFrom(),
 		Limits: backend.Limits{
 			MaxPart: 50 * gib, MaxParts: 10_000, MaxPut: 50 * gib, MaxObject: 10 << 10 * gib, MinCopy: minCopy,
 			Connections: b.p.connections,
@@ -53,18 +54,19 @@ func (b *bucket) Info() backend.Info {
 	}
 }
 
-// Stat asks with HEAD. Its 404 has no body that would tell a missing object from a missing bucket, so that a read of one
-// byte asks again; an object that this one finds, because it has just appeared, is asked for a second time.
+// Stat asks with HEAD. Its errors have no body: a 404 does not tell a missing object from a missing bucket, and a 400 not
+// what is wrong with a key of the caller's own. So a read of one byte asks again; an object that this one finds, because it
+// has just appeared, is asked for a second time.
 func (b *bucket) Stat(ctx context.Context, key string) (backend.Object, error) {
 	if err := checkKey("stat", key); err != nil {
 		return backend.Object{}, err
 	}
-	obj, err := b.head(ctx, key)
-	if err != nil && err.Kind == backend.NotFound {
-		if missing := b.explainMissing(ctx, key); missing != nil {
-			return backend.Object{}, missing
+	obj, err := b.head(ctx, "stat", key)
+	if err != nil && (err.Kind == backend.NotFound || err.Kind == backend.Invalid) {
+		if reason := b.explain(ctx, key); reason != nil {
+			return backend.Object{}, reason
 		}
-		if obj, err = b.head(ctx, key); err != nil && err.Kind == backend.NotFound {
+		if obj, err = b.head(ctx, "stat", key); err != nil && err.Kind == backend.NotFound {
 			err.Kind, err.Err = backend.Unavailable, errors.New("HEAD does not find the object, GET does")
 		}
 	}
@@ -74,34 +76,51 @@ func (b *bucket) Stat(ctx context.Context, key string) (backend.Object, error) {
 	return obj, nil
 }
 
-func (b *bucket) head(ctx context.Context, key string) (backend.Object, *backend.Error) {
+func (b *bucket) head(ctx context.Context, op, key string) (backend.Object, *backend.Error) {
+	sse := b.p.store.customer()
 	resp, err := b.p.objects.HeadObject(quick(ctx), objectstorage.HeadObjectRequest{
-		NamespaceName: &b.namespace, BucketName: &b.name, ObjectName: &key, RequestMetadata: b.p.once,
+		NamespaceName: &b.namespace, BucketName: &b.name, ObjectName: &key,
+		OpcSseCustomerAlgorithm: sse.algorithm, OpcSseCustomerKey: sse.key, OpcSseCustomerKeySha256: sse.digest,
+		RequestMetadata: b.p.once,
 	})
 	if err != nil {
-		return backend.Object{}, b.fail(ctx, "stat", key, resp, err)
+		return backend.Object{}, b.fail(ctx, op, key, resp, err)
 	}
 	b.works()
 	if value(resp.ETag) == "" || resp.ContentLength == nil {
-		return backend.Object{}, b.broken("stat", key, resp, errors.New("the answer has no etag or no length"))
+		return backend.Object{}, b.broken(op, key, resp, errors.New("the answer has no etag or no length"))
 	}
 	return backend.Object{
 		Key: key, Size: *resp.ContentLength, ModTime: when(resp.LastModified), Version: *resp.ETag,
 		Checksum: checksumOf(resp.OpcContentCrc32c, resp.ContentMd5), Meta: metaOf(resp.OpcMeta),
+		Tier: tierOf(string(resp.StorageTier)), Archived: isArchived(string(resp.ArchivalState)),
 	}, nil
 }
 
-// explainMissing asks for an object that HEAD did not find. It returns nil if the object is there. A bucket that is said to
+// tierOf names a storage tier; the standard one has no name.
+func tierOf(tier string) string {
+	if tier == string(objectstorage.StorageTierStandard) {
+		return ""
+	}
+	return tier
+}
+
+// isArchived reports whether an object in that state of the archive tier cannot be read.
+func isArchived(state string) bool {
+	return state == string(objectstorage.ArchivalStateArchived) || state == string(objectstorage.ArchivalStateRestoring)
+}
+
+// explain asks for an object that HEAD did not find. It returns nil if the object is there. A bucket that is said to
 // be missing is asked for some more times, because that is not always true, see missingBucket.
-func (b *bucket) explainMissing(ctx context.Context, key string) error {
+func (b *bucket) explain(ctx context.Context, key string) error {
 	for n := 1; ; n++ {
-		resp, err := b.get(ctx, key, "", 0, 1)
+		resp, err := b.get(ctx, backend.Object{Key: key}, 0, 1)
 		closeContent(resp)
 		if err == nil {
 			return nil
 		}
 		e := b.fail(ctx, "stat", key, resp, err)
-		if e.Kind == backend.Changed { // an empty object has no first byte
+		if e.Kind == backend.Changed || codeOf(e) == codeNotRestored { // an empty object has no first byte, an archived one does not give it
 			return nil
 		}
 		if codeOf(e) != codeBucketNotFound || n == bucketAsks {
@@ -136,7 +155,7 @@ func (b *bucket) ReadAt(ctx context.Context, obj backend.Object, p []byte, off i
 
 // readRange fills p, all of which lies within obj.
 func (b *bucket) readRange(ctx context.Context, obj backend.Object, p []byte, off int64) error {
-	resp, err := b.get(ctx, obj.Key, obj.Version, off, int64(len(p)))
+	resp, err := b.get(ctx, obj, off, int64(len(p)))
 	defer closeContent(resp)
 	if err != nil {
 		e := b.fail(ctx, "read", obj.Key, resp, err)
@@ -162,12 +181,14 @@ func (b *bucket) readRange(ctx context.Context, obj backend.Object, p []byte, of
 	return nil
 }
 
-// get asks for n bytes from off on.
-func (b *bucket) get(ctx context.Context, key, version string, off, n int64) (objectstorage.GetObjectResponse, error) {
-	span := fmt.Sprintf("bytes=%d-%d", off, off+n-1)
+// get asks for n bytes of obj from off on.
+func (b *bucket) get(ctx context.Context, obj backend.Object, off, n int64) (objectstorage.GetObjectResponse, error) {
+	span, sse := fmt.Sprintf("bytes=%d-%d", off, off+n-1), b.p.store.customer()
 	return b.p.objects.GetObject(quick(ctx), objectstorage.GetObjectRequest{
-		NamespaceName: &b.namespace, BucketName: &b.name, ObjectName: &key,
-		Range: &span, IfMatch: optional(version), RequestMetadata: b.p.once,
+		NamespaceName: &b.namespace, BucketName: &b.name, ObjectName: &obj.Key, VersionId: optional(obj.Generation),
+		Range: &span, IfMatch: optional(obj.Version),
+		OpcSseCustomerAlgorithm: sse.algorithm, OpcSseCustomerKey: sse.key, OpcSseCustomerKeySha256: sse.digest,
+		RequestMetadata: b.p.once,
 	})
 }
 
@@ -189,60 +210,14 @@ func closeContent(resp objectstorage.GetObjectResponse) {
 	}
 }
 
-// Put stores p in one request. The service verifies its CRC32C, and the one it answers with is compared as well.
-func (b *bucket) Put(ctx context.Context, key string, p []byte, o backend.PutOptions) (backend.Object, error) {
-	const op = "put"
-	meta, err := headersOf(op, key, o.Meta, o.ModTime)
-	if err != nil {
-		return backend.Object{}, err
-	}
-	ifMatch, ifNoneMatch, err := conditions(op, key, o.If)
-	if err != nil {
-		return backend.Object{}, err
-	}
-	sum := o.Checksum
-	if sum.Algorithm() != backend.CRC32C {
-		sum = backend.SumCRC32C(p)
-	}
-	body := backend.Body(p)
-	defer body.Release()
-	length := int64(len(p))
-	resp, err := b.p.objects.PutObject(quick(ctx), objectstorage.PutObjectRequest{
-		NamespaceName: &b.namespace, BucketName: &b.name, ObjectName: &key,
-		ContentLength: &length, PutObjectBody: body, IfMatch: ifMatch, IfNoneMatch: ifNoneMatch,
-		OpcChecksumAlgorithm: objectstorage.PutObjectOpcChecksumAlgorithmCrc32c, OpcContentCrc32c: encodeCRC32C(sum),
-		OpcMeta: meta, RequestMetadata: b.p.once,
-	})
-	if err != nil {
-		return backend.Object{}, b.failWrite(ctx, op, key, resp, err, o.If)
-	}
-	b.works()
-	obj := backend.Object{
-		Key: key, Size: length, ModTime: when(resp.LastModified), Version: value(resp.ETag), Checksum: sum, Meta: metaOf(meta),
-	}
-	return obj, b.verify(ctx, op, obj, crc32cOf(resp.OpcContentCrc32c), requestID(resp))
-}
-
-// verify compares the checksum that the service says a new object has with the one it must have, and takes the object
-// away again if they differ.
-func (b *bucket) verify(ctx context.Context, op string, obj backend.Object, answered backend.Checksum, request string) error {
-	if !obj.Checksum.Contradicts(answered) {
-		return nil
-	}
-	cause := fmt.Errorf("the object has %s, not %s, and was removed", answered, obj.Checksum)
-	if err := b.Delete(ctx, obj); err != nil && !errors.Is(err, backend.NotFound) && !errors.Is(err, backend.Changed) {
-		cause = fmt.Errorf("the object has %s, not %s, and could not be removed: %w", answered, obj.Checksum, err)
-	}
-	return &backend.Error{Op: op, Key: obj.Key, Kind: backend.Corrupt, RequestID: request, Err: cause}
-}
-
-// Delete removes an object, of exactly obj.Version if that is set.
+// Delete removes an object, of exactly obj.Version if that is set, or for good the version that obj.Generation names.
 func (b *bucket) Delete(ctx context.Context, obj backend.Object) error {
 	if err := checkKey("delete", obj.Key); err != nil {
 		return err
 	}
 	resp, err := b.p.objects.DeleteObject(quick(ctx), objectstorage.DeleteObjectRequest{
-		NamespaceName: &b.namespace, BucketName: &b.name, ObjectName: &obj.Key, IfMatch: optional(obj.Version), RequestMetadata: b.p.once,
+		NamespaceName: &b.namespace, BucketName: &b.name, ObjectName: &obj.Key, VersionId: optional(obj.Generation),
+		IfMatch: optional(obj.Version), RequestMetadata: b.p.once,
 	})
 	if err != nil {
 		return b.notDeleted(ctx, obj, b.fail(ctx, "delete", obj.Key, resp, err))
@@ -270,6 +245,9 @@ const bucketAsks = 4
 const (
 	codeBucketNotFound = "BucketNotFound"
 	codeUploadNotFound = "UploadNotFound"
+	codeNotRestored    = "NotRestored"
+
+	codeNoServicePolicy = "InsufficientServicePermissions"
 )
 
 // fail is failure with what a bucket knows.
@@ -337,43 +315,6 @@ func checkKey(op, key string) error {
 		return invalid(op, fmt.Sprintf("%q", key), "the name of the object contains a NUL or a line break")
 	}
 	return nil
-}
-
-// conditions translates a Condition to headers.
-func conditions(op, key string, c backend.Condition) (ifMatch, ifNoneMatch *string, err error) {
-	if c.Absent && c.Version != "" {
-		return nil, nil, invalid(op, key, "a condition asks for absence and for version %s", c.Version)
-	}
-	if c.Absent {
-		return nil, optional("*"), nil
-	}
-	return optional(c.Version), nil, nil
-}
-
-// headersOf checks the key and the metadata that are to be sent, and adds the modification time.
-func headersOf(op, key string, meta map[string]string, modTime time.Time) (map[string]string, error) {
-	if err := checkKey(op, key); err != nil {
-		return nil, err
-	}
-	headers := map[string]string{}
-	for name, text := range meta {
-		if !isToken(name) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return nil, invalid(op, key, "metadata %q cannot be sent as a header", name)
-		}
-		headers[strings.ToLower(name)] = text
-	}
-	if !modTime.IsZero() {
-		headers[mtimeKey] = modTime.UTC().Format(time.RFC3339Nano)
-	}
-	return headers, nil
-}
-
-// isToken reports whether s can be part of a header's name.
-func isToken(s string) bool {
-	const others = "!#$%&'*+-.^_`|~"
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(others, r))
-	})
 }
 
 // metaOf is the metadata of an answer, nil if there is none.

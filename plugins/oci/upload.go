@@ -22,11 +22,15 @@ func (b *bucket) CreateUpload(ctx context.Context, key string, o backend.UploadO
 	if err != nil {
 		return backend.Upload{}, err
 	}
+	sse := b.p.store.customer()
 	resp, err := b.p.objects.CreateMultipartUpload(quick(ctx), objectstorage.CreateMultipartUploadRequest{
 		NamespaceName: &b.namespace, BucketName: &b.name,
-		CreateMultipartUploadDetails: objectstorage.CreateMultipartUploadDetails{Object: &key, Metadata: prefixed(headers)},
-		OpcChecksumAlgorithm:         objectstorage.CreateMultipartUploadOpcChecksumAlgorithmCrc32c,
-		RequestMetadata:              b.p.once,
+		CreateMultipartUploadDetails: objectstorage.CreateMultipartUploadDetails{
+			Object: &key, Metadata: prefixed(headers), StorageTier: objectstorage.StorageTierEnum(b.p.store.tier),
+		},
+		OpcChecksumAlgorithm: objectstorage.CreateMultipartUploadOpcChecksumAlgorithmCrc32c, OpcSseKmsKeyId: optional(b.p.store.kmsKey),
+		OpcSseCustomerAlgorithm: sse.algorithm, OpcSseCustomerKey: sse.key, OpcSseCustomerKeySha256: sse.digest,
+		RequestMetadata: b.p.once,
 	})
 	if err != nil {
 		return backend.Upload{}, b.fail(ctx, op, key, resp, err)
@@ -64,11 +68,12 @@ func (b *bucket) UploadPart(ctx context.Context, u backend.Upload, n int, p []by
 	}
 	body := backend.Body(p)
 	defer body.Release()
-	length := int64(len(p))
+	length, sse := int64(len(p)), b.p.store.customer()
 	resp, err := b.p.objects.UploadPart(quick(ctx), objectstorage.UploadPartRequest{
 		NamespaceName: &b.namespace, BucketName: &b.name, ObjectName: &u.Key, UploadId: &u.ID, UploadPartNum: &n,
 		ContentLength: &length, UploadPartBody: body,
 		OpcChecksumAlgorithm: objectstorage.UploadPartOpcChecksumAlgorithmCrc32c, OpcContentCrc32c: encodeCRC32C(sum),
+		OpcSseCustomerAlgorithm: sse.algorithm, OpcSseCustomerKey: sse.key, OpcSseCustomerKeySha256: sse.digest,
 		RequestMetadata: b.p.once,
 	})
 	if err != nil {
