@@ -1,0 +1,226 @@
+package oci
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/oracle/oci-go-sdk/v65/objectstorage"
+
+	"github.com/hyperexport/hyperexport/pkg/backend"
+)
+
+// lifecyclePrefix begins the names of the rules that SetLifecycle keeps; all others belong to somebody else.
+const lifecyclePrefix = "hyperexport-"
+
+// What a LifecycleRule does.
+const (
+	LifecycleArchive          = "archive"
+	LifecycleInfrequentAccess = "infrequent_access"
+	LifecycleDelete           = "delete"
+	LifecycleAbortUploads     = "abort_uploads"
+)
+
+var lifecycleActions = map[string]string{
+	LifecycleArchive: "ARCHIVE", LifecycleInfrequentAccess: "INFREQUENT_ACCESS", LifecycleDelete: "DELETE", LifecycleAbortUploads: "ABORT",
+}
+
+// LifecycleRule says what the service does to objects, or to uploads that nobody ends, once they have an age.
+type LifecycleRule struct {
+	Name     string // as the user knows it; the service's name of the rule begins with "hyperexport-"
+	Action   string // one of the Lifecycle constants
+	Days     int    // age, at least 1
+	Prefix   string // only objects whose names begin so; not with LifecycleAbortUploads
+	Previous bool   // former versions in place of current ones
+}
+
+func (r LifecycleRule) check() error {
+	switch {
+	case r.Name == "" || len(lifecyclePrefix+r.Name) > 256 || !bucketPattern.MatchString(r.Name):
+		return fmt.Errorf("rule %q: a name has letters, digits, dots, - and _", clip(r.Name))
+	case lifecycleActions[r.Action] == "":
+		return fmt.Errorf("rule %s: action %q is not one of archive, infrequent_access, delete and abort_uploads", r.Name, clip(r.Action))
+	case r.Days < 1:
+		return fmt.Errorf("rule %s: the age is %d days, the shortest is 1", r.Name, r.Days)
+	case r.Action == LifecycleAbortUploads && (r.Prefix != "" || r.Previous):
+		return fmt.Errorf("rule %s: uploads are aborted in the whole bucket, without prefix or previous", r.Name)
+	}
+	return nil
+}
+
+// wire gives a rule the form of the service.
+func (r LifecycleRule) wire() objectstorage.ObjectLifecycleRule {
+	name, action, days, enabled := lifecyclePrefix+r.Name, lifecycleActions[r.Action], int64(r.Days), true
+	target := "objects"
+	switch {
+	case r.Action == LifecycleAbortUploads:
+		target = "multipart-uploads"
+	case r.Previous:
+		target = "previous-object-versions"
+	}
+	w := objectstorage.ObjectLifecycleRule{Name: &name, Action: &action, TimeAmount: &days, TimeUnit: objectstorage.ObjectLifecycleRuleTimeUnitDays,
+		IsEnabled: &enabled, Target: &target}
+	if r.Prefix != "" {
+		w.ObjectNameFilter = &objectstorage.ObjectNameFilter{InclusionPrefixes: []string{r.Prefix}}
+	}
+	return w
+}
+
+// lifecycleTries is how often a policy that others change at the same time is read again.
+const lifecycleTries = 5
+
+// Lifecycle returns the names of all rules of the bucket that loc points into, as the service has them.
+func (p *Provider) Lifecycle(ctx context.Context, loc backend.Location) ([]string, error) {
+	b, err := p.bucketOf("read lifecycle", loc)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := b.lifecycle(ctx, "read lifecycle")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, r := range policy.Items {
+		names = append(names, value(r.Name))
+	}
+	return names, nil
+}
+
+// SetLifecycle makes rules the ones of hyperexport in the bucket that loc points into, and leaves those of others as they
+// are. Without rules it removes its own. It reports whether anything had to be changed. It may be repeated; if somebody
+// changes the policy at the same time, neither change is lost.
+func (p *Provider) SetLifecycle(ctx context.Context, loc backend.Location, rules []LifecycleRule) (changed bool, err error) {
+	const op = "set lifecycle"
+	b, err := p.bucketOf(op, loc)
+	if err != nil {
+		return false, err
+	}
+	own := map[string]bool{}
+	for _, r := range rules {
+		if err := r.check(); err != nil {
+			return false, invalid(op, loc.String(), "%w", err)
+		}
+		if own[r.Name] {
+			return false, invalid(op, loc.String(), "two rules are named %s", r.Name)
+		}
+		own[r.Name] = true
+	}
+	for try := 1; ; try++ {
+		changed, err := b.changeLifecycle(ctx, op, rules)
+		if !errors.Is(err, backend.Changed) && !errors.Is(err, backend.Exists) || try == lifecycleTries {
+			return changed && err == nil, err
+		}
+		if err := p.pause(ctx, time.Duration(try)*firstLook); err != nil {
+			return false, failure(ctx, op, loc.String(), nil, err)
+		}
+	}
+}
+
+func (p *Provider) bucketOf(op string, loc backend.Location) (*bucket, error) {
+	namespace, name, _, err := split(loc)
+	if err != nil {
+		return nil, &backend.Error{Op: op, Key: loc.String(), Kind: backend.Invalid, Err: err}
+	}
+	return &bucket{p: p, namespace: namespace, name: name}, nil
+}
+
+// policy is what the service keeps; without ETag there is none.
+type policy struct {
+	ETag  string
+	Items []objectstorage.ObjectLifecycleRule
+}
+
+func (b *bucket) lifecycle(ctx context.Context, op string) (policy, error) {
+	resp, err := b.p.objects.GetObjectLifecyclePolicy(quick(ctx), objectstorage.GetObjectLifecyclePolicyRequest{
+		NamespaceName: &b.namespace, BucketName: &b.name, RequestMetadata: b.p.once,
+	})
+	if err != nil {
+		e := b.fail(ctx, op, b.namespace+"/"+b.name, resp, err)
+		if codeOf(e) == "LifecyclePolicyNotFound" {
+			return policy{}, nil
+		}
+		return policy{}, e
+	}
+	if value(resp.ETag) == "" {
+		return policy{}, b.broken(op, b.namespace+"/"+b.name, resp, errors.New("the answer has no etag"))
+	}
+	return policy{ETag: *resp.ETag, Items: resp.Items}, nil
+}
+
+// changeLifecycle reads, changes and writes the policy once. It fails with Changed or Exists if somebody wrote it meanwhile.
+func (b *bucket) changeLifecycle(ctx context.Context, op string, rules []LifecycleRule) (bool, error) {
+	now, err := b.lifecycle(ctx, op)
+	if err != nil {
+		return false, err
+	}
+	var others, old, fresh []objectstorage.ObjectLifecycleRule
+	for _, r := range now.Items {
+		if strings.HasPrefix(value(r.Name), lifecyclePrefix) {
+			old = append(old, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	for _, r := range rules {
+		fresh = append(fresh, r.wire())
+	}
+	for _, list := range [][]objectstorage.ObjectLifecycleRule{old, fresh} {
+		slices.SortFunc(list, func(x, y objectstorage.ObjectLifecycleRule) int { return cmp.Compare(value(x.Name), value(y.Name)) })
+	}
+	if slices.EqualFunc(old, fresh, sameRule) {
+		return false, nil
+	}
+	return true, b.writeLifecycle(ctx, op, now.ETag, append(others, fresh...))
+}
+
+// sameRule compares what rules do. What the service fills in where we leave it out is no difference.
+func sameRule(x, y objectstorage.ObjectLifecycleRule) bool {
+	text := func(r objectstorage.ObjectLifecycleRule) string {
+		filter := value(r.ObjectNameFilter)
+		return fmt.Sprintf("%q %q %d %q %t %q %q %q %q", value(r.Name), value(r.Action), value(r.TimeAmount), r.TimeUnit, value(r.IsEnabled),
+			cmp.Or(value(r.Target), "objects"), filter.InclusionPrefixes, filter.InclusionPatterns, filter.ExclusionPatterns)
+	}
+	return text(x) == text(y)
+}
+
+// writeLifecycle replaces the policy of that ETag; "" is for none. An empty policy is removed.
+func (b *bucket) writeLifecycle(ctx context.Context, op, etag string, rules []objectstorage.ObjectLifecycleRule) error {
+	place := b.namespace + "/" + b.name
+	if len(rules) == 0 {
+		resp, err := b.p.objects.DeleteObjectLifecyclePolicy(quick(ctx), objectstorage.DeleteObjectLifecyclePolicyRequest{
+			NamespaceName: &b.namespace, BucketName: &b.name, IfMatch: &etag, RequestMetadata: b.p.once,
+		})
+		if err != nil {
+			return b.lifecycleFailed(place, b.fail(ctx, op, place, resp, err))
+		}
+		return nil
+	}
+	request := objectstorage.PutObjectLifecyclePolicyRequest{
+		NamespaceName: &b.namespace, BucketName: &b.name, RequestMetadata: b.p.once,
+		PutObjectLifecyclePolicyDetails: objectstorage.PutObjectLifecyclePolicyDetails{Items: rules},
+	}
+	if etag == "" {
+		request.IfNoneMatch = optional("*")
+	} else {
+		request.IfMatch = &etag
+	}
+	resp, err := b.p.objects.PutObjectLifecyclePolicy(quick(ctx), request)
+	if err != nil {
+		return b.lifecycleFailed(place, b.fail(ctx, op, place, resp, err))
+	}
+	return nil
+}
+
+// lifecycleFailed adds what the service itself needs to carry out a policy.
+func (b *bucket) lifecycleFailed(place string, e *backend.Error) error {
+	var answer *serviceError
+	if errors.As(e, &answer) && answer.Code == codeNoServicePolicy {
+		answer.Advice = fmt.Sprintf("the service itself needs a policy, such as \"Allow service objectstorage-%s to manage object-family in compartment COMPARTMENT\", for the compartment of %s",
+			b.p.account.region, place)
+	}
+	return e
+}
