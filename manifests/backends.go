@@ -138,6 +138,9 @@ func ociFields() []field[Backend] {
 		setting("dual_stack", "Use the hosts that have an IPv6 address too.", boolean()),
 		setting("compartment", "Compartment to work in: an OCID, or a path below the tenancy.", str()),
 		setting("endpoint", "Endpoint to use for every service; for simulators and private realms.", str()),
+		setting("storage_tier", "Of the objects that are written; the bucket's own if left out.", enum("standard", "infrequent_access", "archive")),
+		setting("kms_key", "OCID of the Vault key that they are encrypted with; the bucket's own if left out. Not with encryption_key.", str()),
+		secret("encryption_key", "Your own key in its place, base64 of 32 bytes; needed to read the objects again."),
 	}
 }
 

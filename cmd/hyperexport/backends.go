@@ -48,6 +48,7 @@ func (o *opener) buffers() transfer.Buffers {
 // openAll configures the providers that the manifest uses, by scheme.
 func (o *opener) openAll(m *manifests.Manifest) (backend.Set, error) {
 	set := backend.Set{}
+	var accounts []*oci.Provider
 	for _, scheme := range usedSchemes(m) {
 		b, ok := m.Backend(scheme)
 		if !ok {
@@ -58,7 +59,11 @@ func (o *opener) openAll(m *manifests.Manifest) (backend.Set, error) {
 			return set, err
 		}
 		set[scheme] = provider
+		if account, ok := provider.(*oci.Provider); ok {
+			accounts = append(accounts, account)
+		}
 	}
+	oci.Join(accounts...)
 	return set, nil
 }
 
@@ -164,6 +169,7 @@ func (a *app) ociConfig(b manifests.Backend) (oci.Config, error) {
 			DelegationToken: given.Secrets["delegation_token"], DelegationTokenFile: path("delegation_token_file"),
 			ServiceAccountToken: path("service_account_token_file"),
 		},
+		StorageTier: from["storage_tier"], KMSKey: from["kms_key"], EncryptionKey: given.Secrets["encryption_key"],
 		Realm: oci.Realm{Domain: from["realm_domain"], Dedicated: from["realm_endpoints"] == "true", DualStack: from["dual_stack"] == "true"},
 	}
 	return config.Over(oci.FromEnvironment(a.getenv, config.Auth)), nil
