@@ -121,7 +121,8 @@ func start(ctx context.Context, path string) (s *Server, err error) {
 			err = errors.Join(err, s.Stop())
 		}
 	}()
-	if err := os.Mkdir(s.Dir, 0o755); err != nil {
+	versions := filepath.Join(home, "versions") // of buckets for which somebody asks for them
+	if err := errors.Join(os.Mkdir(s.Dir, 0o755), os.Mkdir(versions, 0o755)); err != nil {
 		return nil, err
 	}
 	output, err := os.Create(filepath.Join(home, "output")) // a file: no goroutine copies it
@@ -130,7 +131,7 @@ func start(ctx context.Context, path string) (s *Server, err error) {
 	}
 	defer output.Close()
 	s.cmd = exec.Command(path, "--port", address, "--access", access, "--secret", secret, "--region", region,
-		"--keep-alive", "--quiet", "--health", s.health, "posix", s.Dir)
+		"--keep-alive", "--quiet", "--health", s.health, "posix", "--versioning-dir", versions, s.Dir)
 	s.cmd.Stdout, s.cmd.Stderr, s.cmd.SysProcAttr = output, output, dieWithUs()
 	begun, exited := make(chan error, 1), make(chan struct{})
 	go s.run(begun, exited)

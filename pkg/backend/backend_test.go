@@ -151,3 +151,16 @@ func TestUnimplementedFailsWithUnsupported(t *testing.T) {
 		t.Errorf("List yielded %d times, want once", len(errs)-3)
 	}
 }
+
+func TestQueryMatchesName(t *testing.T) {
+	for _, c := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"*", "", true}, {"?", "", false}, {"a*b*c", "a/b/c", true}, {"a*b", "abab", true}, {"a?c", "aüc", true}, {"[a]", "[a]", true}, {"a*", "b", false}, {"**x", "x", true}, {"", "any", true},
+	} {
+		if got := (backend.Query{Name: c.pattern}).MatchesName(c.name); got != c.want {
+			t.Errorf("%q matches %q: %v", c.pattern, c.name, got)
+		}
+	}
+}

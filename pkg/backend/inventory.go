@@ -38,6 +38,36 @@ type Query struct {
 	Tags      map[string]string // all of these
 }
 
+// MatchesName reports whether the query is for that name. In Query.Name * stands for any text and ? for one character; a
+// slash is nothing special.
+func (q Query) MatchesName(name string) bool { return q.Name == "" || glob(q.Name, name) }
+
+// glob reports whether name matches pattern.
+func glob(pattern, name string) bool {
+	p, n := []rune(pattern), []rune(name)
+	star, mark := -1, 0
+	i, j := 0, 0
+	for j < len(n) {
+		switch {
+		case i < len(p) && p[i] == '*':
+			star, mark = i, j
+			i++
+		case i < len(p) && (p[i] == '?' || p[i] == n[j]):
+			i++
+			j++
+		case star >= 0:
+			mark++
+			i, j = star+1, mark
+		default:
+			return false
+		}
+	}
+	for i < len(p) && p[i] == '*' {
+		i++
+	}
+	return i == len(p)
+}
+
 // Resource is one thing in an account.
 type Resource struct {
 	ID         string            `json:"id"`

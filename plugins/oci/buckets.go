@@ -127,5 +127,5 @@ func matchesBucket(r backend.Resource, q backend.Query) bool {
 			return false
 		}
 	}
-	return q.Name == "" || glob(q.Name, r.Name)
+	return q.MatchesName(r.Name)
 }

@@ -197,33 +197,7 @@ func selects(q backend.Query, name, state string, tags map[string]string) bool {
 			return false
 		}
 	}
-	return q.Name == "" || glob(q.Name, name)
-}
-
-// glob matches a pattern in which * stands for any text and ? for one character. Unlike in a path, a slash is nothing special.
-func glob(pattern, name string) bool {
-	p, n := []rune(pattern), []rune(name)
-	star, mark := -1, 0
-	i, j := 0, 0
-	for j < len(n) {
-		switch {
-		case i < len(p) && p[i] == '*':
-			star, mark = i, j
-			i++
-		case i < len(p) && (p[i] == '?' || p[i] == n[j]):
-			i++
-			j++
-		case star >= 0:
-			mark++
-			i, j = star+1, mark
-		default:
-			return false
-		}
-	}
-	for i < len(p) && p[i] == '*' {
-		i++
-	}
-	return i == len(p)
+	return q.MatchesName(name)
 }
 
 // resource translates what the list tells.

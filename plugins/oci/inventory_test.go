@@ -142,19 +142,6 @@ func TestMetricsAreUnsupported(t *testing.T) {
 	}
 }
 
-func TestGlob(t *testing.T) {
-	for _, c := range []struct {
-		pattern, name string
-		want          bool
-	}{
-		{"*", "", true}, {"?", "", false}, {"a*b*c", "a/b/c", true}, {"a*b", "abab", true}, {"a?c", "aüc", true}, {"[a]", "[a]", true}, {"a*", "b", false}, {"**x", "x", true},
-	} {
-		if got := glob(c.pattern, c.name); got != c.want {
-			t.Errorf("glob(%q, %q) = %v", c.pattern, c.name, got)
-		}
-	}
-}
-
 func TestBuckets(t *testing.T) {
 	w := newWorld(t, ocisim.Options{})
 	w.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Operation: "ListBuckets"}, Effect: ocisim.Effect{ShortPage: true, PageItems: 1}})

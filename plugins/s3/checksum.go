@@ -181,7 +181,7 @@ func (b *bucket) verify(ctx context.Context, op string, obj backend.Object, want
 // measured compares the length of a new object of which nothing was verified: a connection that is cut off can leave a
 // shorter one.
 func (b *bucket) measured(ctx context.Context, op string, obj backend.Object) (backend.Object, error) {
-	now, e := b.head(ctx, op, obj.Key)
+	now, e := b.head(ctx, op, obj.Key, "")
 	if e != nil {
 		return backend.Object{}, e
 	}

@@ -1,6 +1,8 @@
 package s3
 
 import (
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -35,6 +37,28 @@ func conform(t *testing.T, title string, change func(*Config), only string) {
 		open := func(t *testing.T) backend.Storage { return storage(t, p, name) }
 		backendtest.TestStorage(t, open, backendtest.CheckOptions{
 			Locate: func(key string) backend.Location { return backend.Location{Scheme: "s3", Path: name + "/" + key} }, Only: only,
+			Fresh: func() (backend.Storage, error) { return storage(t, p, "fresh-"+strings.ToLower(name)), nil },
 		})
 	})
+}
+
+// TestVersionedConformance runs the suite on a bucket that keeps what is replaced. Conditions are left out: versitygw lets
+// them hold on what was deleted there.
+func TestVersionedConformance(t *testing.T) {
+	name := newBucket(t, "kept")
+	config := ofVersity()
+	config.Keys = "tree"
+	p := provider(t, config)
+	c := call{op: "keep versions", method: http.MethodPut, bucket: name, query: url.Values{"versioning": {""}}, xml: struct {
+		XMLName struct{} `xml:"VersioningConfiguration"`
+		Status  string
+	}{Status: "Enabled"}}
+	if _, e := p.finish(t.Context(), c); e != nil {
+		t.Fatal(e)
+	}
+	for _, only := range []string{"versions", "browse", "delete", "list-many", "copy"} {
+		backendtest.TestStorage(t, func(t *testing.T) backend.Storage { return storage(t, p, name) }, backendtest.CheckOptions{
+			Locate: func(key string) backend.Location { return backend.Location{Scheme: "s3", Path: name + "/" + key} }, Only: only, Objects: 101,
+		})
+	}
 }

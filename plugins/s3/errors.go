@@ -167,6 +167,10 @@ var kindOfCode = map[string]backend.Kind{
 	"XMinioParentIsObject":          backend.Invalid,
 	"XMinioObjectExistsAsDirectory": backend.Invalid,
 	"InvalidObjectState":            backend.Invalid, // with status 403
+
+	"BucketAlreadyOwnedByYou":  backend.Exists,
+	"BucketAlreadyExists":      backend.Forbidden, // with status 409: it is another account's
+	"RestoreAlreadyInProgress": backend.Busy,
 }
 
 // kind decides by code, then by status. A gateway's error that no service has signed with a request id came from something
@@ -193,6 +197,7 @@ var adviceOfCode = map[string]string{
 	"ExpiredToken":          "get new temporary keys and run again",
 	"ExpiredTokenException": "get new temporary keys and run again",
 	"InvalidObjectState":    "the object is archived; restore it first",
+	"BucketAlreadyExists":   "another account has a bucket of this name, and names are unique: choose another",
 	"EntityTooSmall":        "a part other than the last is smaller than 5 MiB",
 	"QuotaExceeded":         "raise the quota or remove what is no longer needed",
 	"XMinioStorageFull":     "add storage or remove what is no longer needed",

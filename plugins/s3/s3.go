@@ -95,11 +95,6 @@ func (p *Provider) Compute() (backend.Compute, error) {
 	return nil, &backend.Error{Op: "compute", Kind: backend.Unsupported, Err: errors.New("s3 stores objects and has no virtual machines")}
 }
 
-// Inventory fails: S3 has no machines.
-func (p *Provider) Inventory() (backend.Inventory, error) {
-	return nil, &backend.Error{Op: "inventory", Kind: backend.Unsupported, Err: errors.New("s3 stores objects and has no inventory")}
-}
-
 // Close closes idle connections; calls in flight go on.
 func (p *Provider) Close() error {
 	p.web.close()

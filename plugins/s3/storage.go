@@ -36,6 +36,7 @@ func (b *bucket) Info() backend.Info {
 		Can: backend.Capabilities{
 			Write: true, List: true, ListParts: true, ListUploads: true, Delete: true,
 			PutIfAbsent: on, CompleteIfAbsent: on, IfVersion: on,
+			Browse: true, Versions: true, Restore: b.p.o.aws, CreateContainer: true,
 		},
 		Checksums: b.p.sums.promised(),
 		CopyFrom:  []string{b.p.o.scheme},
@@ -53,7 +54,7 @@ func (b *bucket) Stat(ctx context.Context, key string) (backend.Object, error) {
 	if e := b.checkKey(op, key); e != nil {
 		return backend.Object{}, e
 	}
-	obj, e := b.head(ctx, op, key)
+	obj, e := b.head(ctx, op, key, "")
 	if e == nil {
 		return obj, nil
 	}
@@ -65,10 +66,11 @@ func (b *bucket) Stat(ctx context.Context, key string) (backend.Object, error) {
 	return backend.Object{}, e
 }
 
-func (b *bucket) head(ctx context.Context, op, key string) (backend.Object, *backend.Error) {
+// head asks for the current object, or for the version that generation names.
+func (b *bucket) head(ctx context.Context, op, key, generation string) (backend.Object, *backend.Error) {
 	h := b.access()
 	h.Set("X-Amz-Checksum-Mode", "ENABLED")
-	a, e := b.p.send(ctx, call{op: op, key: key, method: http.MethodHead, bucket: b.name, object: key, header: h})
+	a, e := b.p.send(ctx, call{op: op, key: key, method: http.MethodHead, bucket: b.name, object: key, query: versionQuery(generation), header: h})
 	if e != nil {
 		return backend.Object{}, e
 	}
@@ -79,6 +81,7 @@ func (b *bucket) head(ctx context.Context, op, key string) (backend.Object, *bac
 	}
 	return backend.Object{
 		Key: key, Size: a.ContentLength, ModTime: modified(a.Header), Version: version, Checksum: checksumOf(a.Header), Meta: metaOf(a.Header),
+		Tier: tierOf(a.Header.Get("X-Amz-Storage-Class")), Archived: archivedBy(a.Header),
 	}, nil
 }
 
@@ -144,7 +147,7 @@ func (b *bucket) readRange(ctx context.Context, op string, obj backend.Object, p
 	if obj.Version != "" {
 		h.Set("If-Match", etagOf(obj.Version))
 	}
-	a, e := b.p.send(ctx, call{op: op, key: obj.Key, method: http.MethodGet, bucket: b.name, object: obj.Key, header: h})
+	a, e := b.p.send(ctx, call{op: op, key: obj.Key, method: http.MethodGet, bucket: b.name, object: obj.Key, query: versionQuery(obj.Generation), header: h})
 	if e != nil {
 		if e.Kind == backend.NotFound && codeOf(e) != codeNoSuchBucket {
 			e.Kind = backend.Changed
@@ -209,7 +212,8 @@ func (b *bucket) Put(ctx context.Context, key string, p []byte, o backend.PutOpt
 	if e != nil {
 		return backend.Object{}, unmet(e, o.If)
 	}
-	obj := backend.Object{Key: key, Size: int64(len(p)), Version: versionOf(answered.Get("Etag")), Checksum: sum, Meta: meta}
+	obj := backend.Object{Key: key, Size: int64(len(p)), Version: versionOf(answered.Get("Etag")), Checksum: sum, Meta: meta,
+		Tier: tierOf(b.p.o.store.class), Archived: isArchive(b.p.o.store.class)}
 	if obj.Version == "" {
 		return b.Stat(ctx, key)
 	}
@@ -242,36 +246,4 @@ func (b *bucket) store(ctx context.Context, c call, want backend.Checksum) (http
 			return nil, "", e
 		}
 	}
-}
-
-// Delete removes an object, of exactly obj.Version if that is set. A delete of nothing succeeds at the service, and not
-// every service heeds a condition on it, so that the object is looked at before.
-func (b *bucket) Delete(ctx context.Context, obj backend.Object) error {
-	const op = "delete"
-	if e := b.checkKey(op, obj.Key); e != nil {
-		return e
-	}
-	now, e := b.head(ctx, op, obj.Key)
-	if e != nil {
-		return e
-	}
-	if obj.Version != "" && obj.Version != now.Version {
-		return &backend.Error{Op: op, Key: obj.Key, Kind: backend.Changed, Err: fmt.Errorf("version %s is there, not %s", now.Version, clip(obj.Version))}
-	}
-	c := call{op: op, key: obj.Key, method: http.MethodDelete, bucket: b.name, object: obj.Key, header: http.Header{}}
-	if obj.Version != "" && !b.p.plain.Load() {
-		c.header.Set("If-Match", etagOf(obj.Version))
-		if _, e = b.p.finish(ctx, c); e == nil {
-			return nil
-		}
-		if e.Kind != backend.Unsupported && codeOf(e) != "InvalidArgument" {
-			return e
-		}
-		b.p.plain.Store(true)
-		c.header.Del("If-Match")
-	}
-	if _, e = b.p.finish(ctx, c); e != nil {
-		return e
-	}
-	return nil
 }

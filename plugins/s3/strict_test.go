@@ -39,6 +39,7 @@ type strict struct {
 
 	mu      sync.Mutex
 	objects map[string]*strictObject
+	history map[string][]*strictObject // newest first, where versioned
 	uploads map[string]*strictUpload
 	ids     int
 	seen    []*http.Request
@@ -55,6 +56,7 @@ type strictObject struct {
 	header   http.Header
 	modified time.Time
 	version  string
+	marker   bool
 }
 
 type strictUpload struct {
@@ -67,7 +69,7 @@ type strictUpload struct {
 
 func (s *strict) start(t testing.TB) (*httptest.Server, Config) {
 	t.Helper()
-	s.objects, s.uploads = map[string]*strictObject{}, map[string]*strictUpload{}
+	s.objects, s.history, s.uploads = map[string]*strictObject{}, map[string][]*strictObject{}, map[string]*strictUpload{}
 	if s.page == 0 {
 		s.page = 1000
 	}
@@ -153,7 +155,7 @@ func (s *strict) authorized(w http.ResponseWriter, r *http.Request) bool {
 	case !strings.Contains(auth, "/"+region+"/s3/aws4_request"):
 		w.Header().Set("X-Amz-Bucket-Region", region)
 		refuse(w, http.StatusBadRequest, "AuthorizationHeaderMalformed")
-	case s.key != nil && r.URL.Path != "/strict" && r.Method != http.MethodDelete && !s.hasKey(r, ""),
+	case s.key != nil && r.URL.Path != "/strict" && !r.URL.Query().Has("restore") && r.Method != http.MethodDelete && !s.hasKey(r, ""),
 		s.key != nil && r.Header.Get("X-Amz-Copy-Source") != "" && !s.hasKey(r, "Copy-Source-"):
 		refuse(w, http.StatusBadRequest, "InvalidRequest")
 	default:
@@ -174,10 +176,17 @@ func (s *strict) carryOut(w http.ResponseWriter, r *http.Request, key string, bo
 	switch op := r.Method; {
 	case key == "" && q.Has("uploads"):
 		s.listUploads(w, q)
+	case key == "" && q.Has("versions"):
+		s.listVersions(w, q)
+	case key == "" && op == http.MethodHead:
+	case key == "" && op == http.MethodPut:
+		refuse(w, http.StatusConflict, "BucketAlreadyOwnedByYou")
 	case key == "":
 		s.list(w, q)
 	case op == http.MethodPost && q.Has("uploads"):
 		s.create(w, r, key)
+	case q.Has("restore"):
+		s.restore(w, r, key, body)
 	case op == http.MethodPost:
 		s.complete(w, r, key, body)
 	case q.Has("uploadId"):
@@ -271,6 +280,7 @@ func (s *strict) store(w http.ResponseWriter, key string, o *strictObject) {
 	if s.versioned {
 		o.version = fmt.Sprint("v", s.ids)
 		w.Header().Set("X-Amz-Version-Id", o.version)
+		s.history[key] = append([]*strictObject{o}, s.history[key]...)
 	}
 	s.objects[key] = o
 }
@@ -294,22 +304,53 @@ func (s *strict) delete(w http.ResponseWriter, r *http.Request, key string) {
 		refuse(w, http.StatusNotImplemented, "NotImplemented")
 		return
 	}
-	if s.allowed(w, r, key) {
-		delete(s.objects, key)
-		w.WriteHeader(http.StatusNoContent)
-	}
-}
-
-func (s *strict) get(w http.ResponseWriter, r *http.Request, key string) {
-	o := s.objects[key]
-	if o == nil {
-		refuse(w, http.StatusNotFound, "NoSuchKey")
-		return
-	}
 	if !s.allowed(w, r, key) {
 		return
 	}
+	if r.URL.Query().Has("versionId") {
+		s.forget(key, s.find(r, key))
+	} else {
+		delete(s.objects, key)
+		if s.versioned {
+			s.ids++
+			marker := &strictObject{modified: time.Now(), version: fmt.Sprint("v", s.ids), marker: true}
+			s.history[key] = append([]*strictObject{marker}, s.history[key]...)
+		}
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *strict) get(w http.ResponseWriter, r *http.Request, key string) {
+	o := s.find(r, key)
+	class := ""
+	switch {
+	case o == nil:
+		refuse(w, http.StatusNotFound, "NoSuchKey")
+		return
+	case o.marker:
+		w.Header().Set("X-Amz-Delete-Marker", "true")
+		refuse(w, http.StatusMethodNotAllowed, "MethodNotAllowed")
+		return
+	case r.URL.Query().Has("versionId") && r.Header.Get("If-Match") != "" && r.Header.Get("If-Match") != etagOf(o.etag):
+		refuse(w, http.StatusPreconditionFailed, "PreconditionFailed")
+		return
+	case !r.URL.Query().Has("versionId") && !s.allowed(w, r, key):
+		return
+	default:
+		class = o.header.Get("X-Amz-Storage-Class")
+	}
 	h := w.Header()
+	if class != "" && class != "STANDARD" {
+		h.Set("X-Amz-Storage-Class", class)
+	}
+	if restoring := o.header.Get("X-Amz-Restore"); restoring != "" {
+		h.Set("X-Amz-Restore", restoring)
+		o.header.Set("X-Amz-Restore", `ongoing-request="false", expiry-date="Fri, 21 Dec 2040 00:00:00 GMT"`)
+	}
+	if r.Method != http.MethodHead && archivedBy(h) {
+		refuse(w, http.StatusForbidden, "InvalidObjectState")
+		return
+	}
 	for name := range o.header {
 		if strings.HasPrefix(name, metaPrefix) {
 			h[name] = o.header[name]

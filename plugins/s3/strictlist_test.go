@@ -52,24 +52,26 @@ func write(w io.Writer, page any) {
 func (s *strict) list(w http.ResponseWriter, q url.Values) {
 	page := listedObjects{EncodingType: "url"}
 	raw, _ := hex.DecodeString(q.Get("continuation-token"))
-	after := string(raw)
+	after, folded := string(raw), ""
 	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
-		if !strings.HasPrefix(key, q.Get("prefix")) || key <= after {
+		if !strings.HasPrefix(key, q.Get("prefix")) || key <= after || folded != "" && strings.HasPrefix(key, folded) ||
+			strings.HasSuffix(after, "/") && q.Get("delimiter") != "" && strings.HasPrefix(key, after) && len(after) > len(q.Get("prefix")) {
 			continue
 		}
-		if len(page.Contents) == s.page {
-			page.IsTruncated = true
-			last, _ := url.QueryUnescape(page.Contents[s.page-1].Key)
-			page.NextContinuationToken = hex.EncodeToString([]byte(last))
+		if len(page.Contents)+len(page.CommonPrefixes) == s.page {
+			page.IsTruncated, page.NextContinuationToken = true, hex.EncodeToString([]byte(after))
 			break
 		}
+		after = key
+		if below, _, ok := strings.Cut(key[len(q.Get("prefix")):], "/"); ok && q.Get("delimiter") == "/" {
+			folded = q.Get("prefix") + below + "/"
+			after = folded
+			page.CommonPrefixes = append(page.CommonPrefixes, struct{ Prefix string }{url.QueryEscape(folded)})
+			continue
+		}
 		o := s.objects[key]
-		page.Contents = append(page.Contents, struct {
-			Key          string
-			Size         int64
-			ETag         string
-			LastModified time.Time
-		}{url.QueryEscape(key), int64(len(o.data)), etagOf(o.etag), o.modified})
+		page.Contents = append(page.Contents, listedObject{Key: url.QueryEscape(key), Size: int64(len(o.data)), ETag: etagOf(o.etag),
+			LastModified: o.modified, StorageClass: o.header.Get("X-Amz-Storage-Class")})
 	}
 	write(w, page)
 }

@@ -30,6 +30,7 @@ func TestConformanceStrict(t *testing.T) {
 			p, s := c.service.open(t, c.config)
 			backendtest.TestStorage(t, func(t *testing.T) backend.Storage { return s }, backendtest.CheckOptions{
 				Locate: func(key string) backend.Location { return backend.Location{Scheme: "s3", Path: "strict/" + key} }, Objects: 121, Only: c.only,
+				Archive: c.service.archive,
 			})
 			if mode, whole := p.sums.mode.Load(), p.sums.whole.Load(); mode != c.mode || whole != c.whole {
 				t.Errorf("learned %d, %d of the service, want %d, %d", mode, whole, c.mode, c.whole)
