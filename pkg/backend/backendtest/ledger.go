@@ -161,7 +161,9 @@ func (l *ledger) purge(ctx context.Context, prefix string) error {
 	var errs []error
 	remove := func(under string, ours func(key string) bool) {
 		versions, err := collect(l.Versions(ctx, under))
-		errs = append(errs, err)
+		if !errors.Is(err, backend.Forbidden) { // who may not see old versions cannot remove them
+			errs = append(errs, err)
+		}
 		for _, v := range versions {
 			if !ours(v.Key) {
 				continue
@@ -194,6 +196,9 @@ func (l *ledger) leftovers(ctx context.Context, prefix string) error {
 	}
 	if info.Can.Versions && info.Can.Delete {
 		for v, err := range l.Versions(ctx, prefix) {
+			if errors.Is(err, backend.Forbidden) {
+				break
+			}
 			if err != nil {
 				return fmt.Errorf("list versions that are left: %w", err)
 			}
