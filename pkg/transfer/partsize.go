@@ -16,6 +16,9 @@ const (
 // limits, when memory bytes of buffers are there: 16 MiB, less if fewer than four of those fit into memory, more if the
 // object would otherwise have too many parts. It fails with Invalid if no size satisfies all limits.
 func PartSize(size int64, l backend.Limits, memory int64) (int64, error) {
+	if l.MaxObject > 0 && size > l.MaxObject {
+		return 0, invalidSize("an object of %d bytes is larger than the %d bytes that the destination holds in one", size, l.MaxObject)
+	}
 	part := int64(defaultPartSize)
 	if memory/leastInFlight < part {
 		part = max(memory/leastInFlight/mib*mib, min(mib, memory))
@@ -25,7 +28,10 @@ func PartSize(size int64, l backend.Limits, memory int64) (int64, error) {
 		part = min(part, l.MaxPart)
 	}
 	if l.MaxParts > 0 && ceilDiv(size, part) > int64(l.MaxParts) {
-		part = ceilDiv(ceilDiv(size, int64(l.MaxParts)), mib) * mib
+		exact := ceilDiv(size, int64(l.MaxParts))
+		if part = ceilDiv(exact, mib) * mib; l.MaxPart > 0 && exact <= l.MaxPart {
+			part = min(part, l.MaxPart)
+		}
 	}
 	switch {
 	case l.MaxPart > 0 && part > l.MaxPart:

@@ -13,7 +13,7 @@ import (
 
 func TestPartSize(t *testing.T) {
 	const gib, tib = 1 << 30, 1 << 40
-	oci := backend.Limits{MaxPart: 50 * gib, MaxParts: 10_000}
+	oci := backend.Limits{MaxPart: 50 * gib, MaxParts: 10_000, MaxPut: 50 * gib, MaxObject: 10 * tib}
 	s3 := backend.Limits{MinPart: 5 * mib, MaxPart: 5 * gib, MaxParts: 10_000}
 	for _, c := range []struct {
 		name         string
@@ -25,6 +25,16 @@ func TestPartSize(t *testing.T) {
 		{"little memory", gib, oci, 16 * mib, 4 * mib},
 		{"very little memory", gib, backend.Limits{}, mib / 2, mib / 2},
 		{"the sink's least part wins over little memory", gib, s3, 8 * mib, 5 * mib},
+		{"nothing", 0, oci, 256 * mib, 16 * mib},
+		{"a byte", 1, oci, 256 * mib, 16 * mib},
+		{"a part less a byte", 16*mib - 1, oci, 256 * mib, 16 * mib},
+		{"a part", 16 * mib, oci, 256 * mib, 16 * mib},
+		{"a part and a byte", 16*mib + 1, oci, 256 * mib, 16 * mib},
+		{"more than one request of OCI stores", 50*gib + 1, oci, 256 * mib, 16 * mib},
+		{"the largest object of OCI", 10 * tib, oci, 2 * gib, 1049 * mib},
+		{"10,000 parts of 1049 MiB", 10_000 * 1049 * mib, backend.Limits{MaxParts: 10_000}, 2 * gib, 1049 * mib},
+		{"10,000 parts of 1049 MiB and a byte", 10_000*1049*mib + 1, backend.Limits{MaxParts: 10_000}, 2 * gib, 1050 * mib},
+		{"10,000 of the largest parts", 10_000 * (16*mib + 5), backend.Limits{MaxPart: 16*mib + 5, MaxParts: 10_000}, gib, 16*mib + 5},
 		{"10,000 parts of 16 MiB", 10_000 * 16 * mib, oci, 256 * mib, 16 * mib},
 		{"one byte more", 10_000*16*mib + 1, oci, 256 * mib, 17 * mib},
 		{"5 TiB", 5 * tib, s3, gib, 525 * mib},
@@ -37,6 +47,9 @@ func TestPartSize(t *testing.T) {
 		if parts := (c.size + got - 1) / got; c.limits.MaxParts > 0 && parts > int64(c.limits.MaxParts) {
 			t.Errorf("%s: %d parts", c.name, parts)
 		}
+	}
+	if got, err := transfer.PartSize(10*tib+1, oci, 2*gib); !errors.Is(err, backend.Invalid) {
+		t.Errorf("an object that is too large: %d, %v", got, err)
 	}
 	for name, l := range map[string]backend.Limits{
 		"parts too small for the object": {MaxPart: mib, MaxParts: 10},
