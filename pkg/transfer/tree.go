@@ -178,14 +178,35 @@ func (t *tree) deleteAll(ctx context.Context) error {
 				"%w: more than max_deletes (%d) objects are only at the destination; nothing was deleted", ErrTooManyDeletes, t.o.MaxDeletes)}
 		}
 	}
+	g, going := errgroup.WithContext(ctx)
+	g.SetLimit(t.deletes())
 	for _, d := range surplus {
-		err := t.to.Storage.Delete(ctx, *d.Dest)
-		if err != nil && !errors.Is(err, backend.NotFound) {
-			return destinationError(t.to.Join(d.Name), err)
-		}
-		t.count(func(r *TreeResult) { r.Deleted++ })
-		t.e.events.Emit(t.o.Step, d.Name, event.ItemEnded{Outcome: "deleted"})
+		g.Go(func() error {
+			if err := going.Err(); err != nil { // another one failed
+				return err
+			}
+			return t.deleteOne(ctx, d) // to the end: of one that is cut off nobody knows whether it took effect
+		})
 	}
+	return g.Wait()
+}
+
+// deletesAtOnce is how many deletes are sent together: each waits for its answer and does little else.
+const deletesAtOnce = 16
+
+func (t *tree) deletes() int {
+	if most := t.to.Storage.Info().Limits.Connections; most > 0 {
+		return min(most, deletesAtOnce)
+	}
+	return deletesAtOnce
+}
+
+func (t *tree) deleteOne(ctx context.Context, d Difference) error {
+	if err := t.to.Storage.Delete(ctx, *d.Dest); err != nil && !errors.Is(err, backend.NotFound) {
+		return destinationError(t.to.Join(d.Name), err)
+	}
+	t.count(func(r *TreeResult) { r.Deleted++ })
+	t.e.events.Emit(t.o.Step, d.Name, event.ItemEnded{Outcome: "deleted"})
 	return nil
 }
 

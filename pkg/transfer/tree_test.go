@@ -132,6 +132,42 @@ func TestMirrorDeletesWithinItsGuard(t *testing.T) {
 	}
 }
 
+// TestMirrorDeletesSeveralAtOnce has a destination whose deletes end only when two of them are there.
+func TestMirrorDeletesSeveralAtOnce(t *testing.T) {
+	src, mem := empty(), empty()
+	fill(t, mem, "x1", "x2", "x3", "x4")
+	arrived := make(chan struct{})
+	meet := func() {
+		select {
+		case arrived <- struct{}{}:
+		case <-arrived:
+		case <-time.After(10 * time.Second):
+			t.Error("a delete waits for the one before it")
+		}
+	}
+	dst := &backendtest.Faults{Storage: mem, Rules: []backendtest.Rule{{Op: backendtest.OpDelete, Do: meet}}}
+	o := transfer.TreeOptions{Selection: transfer.Selection{Delete: true}, MaxDeletes: 10}
+	res, err := small().CopyTree(t.Context(), ref(src, ""), ref(dst, ""), o)
+	if err != nil || res.Deleted != 4 || len(keys(t, mem)) != 0 {
+		t.Errorf("%+v, %v", res, err)
+	}
+}
+
+func TestMirrorStopsDeletingAtAnError(t *testing.T) {
+	src, mem := empty(), empty()
+	for i := range 100 {
+		fill(t, mem, fmt.Sprintf("x%03d", i))
+	}
+	dst := &backendtest.Faults{Storage: mem, Rules: []backendtest.Rule{
+		{Op: backendtest.OpDelete, Key: "x005", Err: backend.Forbidden}, {Op: backendtest.OpDelete, Delay: 5 * time.Millisecond}}}
+	o := transfer.TreeOptions{Selection: transfer.Selection{Delete: true}, MaxDeletes: 1000}
+	res, err := small().CopyTree(t.Context(), ref(src, ""), ref(dst, ""), o)
+	left := len(keys(t, mem))
+	if !errors.Is(err, backend.Forbidden) || !strings.Contains(err.Error(), "x005") || left < 50 || int64(100-left) != res.Deleted {
+		t.Errorf("%v, %d are left, %d deleted", err, left, res.Deleted)
+	}
+}
+
 func TestNothingIsDeletedAfterAFailedCopy(t *testing.T) {
 	src, mem := empty(), empty()
 	fill(t, src, "a", "b", "c")
