@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/oracle/oci-go-sdk/v65/objectstorage"
 
@@ -11,8 +12,8 @@ import (
 )
 
 // Join tells providers of each other, so that one may copy what another holds without the bytes passing through here, as
-// from one region to another. Only those of one user of one tenancy are told: who may read as one user need not be allowed
-// to write as another. It comes before the first call of any of them.
+// from one region to another. Only those that sign in as one user are told, or in the very same way: who may read as one
+// user need not be allowed to write as another. It comes before the first call of any of them.
 func Join(providers ...*Provider) {
 	for _, p := range providers {
 		for _, other := range providers {
@@ -25,7 +26,14 @@ func Join(providers ...*Provider) {
 
 func (p *Provider) sameUser(other *Provider) bool {
 	a, b := p.account, other.account
-	return a.user != "" && a.user == b.user && a.tenancy == b.tenancy
+	return a.user != "" && a.user == b.user && a.tenancy == b.tenancy || reflect.DeepEqual(p.login, other.login)
+}
+
+// login is what of c decides who signs in: not where, nor what for. Secrets are left out.
+func (c Config) login() Config {
+	c.Region, c.Endpoint, c.Scheme, c.Compartment, c.Connections = "", "", "", "", 0
+	c.StorageTier, c.KMSKey, c.EncryptionKey, c.Passphrase, c.PrivateKey = "", "", "", "", ""
+	return c
 }
 
 // copying is one copy under way. The service of the source's region carries it out.

@@ -132,3 +132,28 @@ func TestAccountsAreJoinedByUser(t *testing.T) {
 		t.Errorf("of another user: %v", err)
 	}
 }
+
+// TestSessionsAreJoinedByTheirProfile has two sessions, of which nothing tells whose they are, and each in two regions.
+func TestSessionsAreJoinedByTheirProfile(t *testing.T) {
+	f := newFolder(t)
+	session := func(name, token string) string {
+		return "[" + name + "]\ntenancy=" + tenancyOCID + "\nregion=phx\nfingerprint=" + f.print + "\nkey_file=" + f.key +
+			"\nsecurity_token_file=" + f.write(t, token, token+".token") + "\n"
+	}
+	file := f.write(t, "config", session("MINE", "mine")+session("THEIRS", "theirs"))
+	open := func(scheme, profile, region string) *Provider {
+		p, err := New(Config{ConfigFile: file, Profile: profile, Region: region, Scheme: scheme, Endpoint: "http://127.0.0.1:1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { p.Close() })
+		return p
+	}
+	mine, east, theirs := open("oci", "MINE", ""), open("dr", "MINE", "us-ashburn-1"), open("theirs", "THEIRS", "")
+	Join(mine, east, theirs)
+	for p, want := range map[*Provider]string{mine: "dr oci", east: "dr oci", theirs: "theirs"} {
+		if got := strings.Join(p.copyFrom(), " "); got != want {
+			t.Errorf("%s copies from %q, want %q", p.scheme, got, want)
+		}
+	}
+}

@@ -40,6 +40,7 @@ type Provider struct {
 	compartment string // root of the inventory; "" is the tenancy
 	connections int
 	store       store
+	login       Config               // who signs in; see Join
 	peers       map[string]*Provider // by scheme, this one too: whose objects Copy can copy
 	web         *web
 
@@ -76,6 +77,7 @@ func New(c Config) (*Provider, error) {
 		compartment: c.Compartment,
 		connections: c.Connections,
 		store:       store,
+		login:       c.login(),
 		web:         newWeb(c.Connections),
 		once:        common.RequestMetadata{RetryPolicy: &policy},
 		pause:       pause,
