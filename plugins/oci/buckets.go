@@ -83,8 +83,8 @@ func (v inventory) bucketsIn(ctx context.Context, op, namespace string, scope ba
 		for b, err := range pages(op, scope.ID, fetch) {
 			r := backend.Resource{}
 			if err == nil {
-				r = v.bucketResource(value(b.Namespace), value(b.Name), scope)
-				r.Created, r.Tags = when(b.TimeCreated), b.FreeformTags
+				r = v.bucketResource(value(b.Namespace), value(b.Name), scope, b.FreeformTags)
+				r.Created = when(b.TimeCreated)
 			}
 			if !yield(r, err) {
 				return
@@ -105,18 +105,21 @@ func (v inventory) bucket(ctx context.Context, op string, q backend.Query, scope
 	}
 	for _, scope := range scopes {
 		if scope.ID == value(resp.CompartmentId) {
-			r := v.bucketResource(namespace, name, scope)
-			r.Created, r.Tags = when(resp.TimeCreated), resp.FreeformTags
+			r := v.bucketResource(namespace, name, scope, resp.FreeformTags)
+			r.Created = when(resp.TimeCreated)
 			return r, matchesBucket(r, q), nil
 		}
 	}
 	return backend.Resource{}, false, nil
 }
 
-func (v inventory) bucketResource(namespace, name string, scope backend.Scope) backend.Resource {
+func (v inventory) bucketResource(namespace, name string, scope backend.Scope, tags map[string]string) backend.Resource {
+	if len(tags) == 0 {
+		tags = nil
+	}
 	return backend.Resource{
 		ID: namespace + "/" + name, Type: typeBucket, Name: name, Scope: scope.ID, ScopePath: scope.Path, Region: v.p.account.region,
-		Attributes: map[string]string{"namespace": namespace},
+		Tags: tags, Attributes: map[string]string{"namespace": namespace},
 	}
 }
 
