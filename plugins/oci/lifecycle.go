@@ -25,6 +25,13 @@ const (
 	LifecycleAbortUploads     = "abort_uploads"
 )
 
+// What a rule of the service is about.
+const (
+	targetObjects  = "objects"
+	targetUploads  = "multipart-uploads"
+	targetPrevious = "previous-object-versions"
+)
+
 var lifecycleActions = map[string]string{
 	LifecycleArchive: "ARCHIVE", LifecycleInfrequentAccess: "INFREQUENT_ACCESS", LifecycleDelete: "DELETE", LifecycleAbortUploads: "ABORT",
 }
@@ -36,6 +43,7 @@ type LifecycleRule struct {
 	Days     int    // age, at least 1
 	Prefix   string // only objects whose names begin so; not with LifecycleAbortUploads
 	Previous bool   // former versions in place of current ones
+	Disabled bool   // it is kept and not carried out
 }
 
 func (r LifecycleRule) check() error {
@@ -54,13 +62,13 @@ func (r LifecycleRule) check() error {
 
 // wire gives a rule the form of the service.
 func (r LifecycleRule) wire() objectstorage.ObjectLifecycleRule {
-	name, action, days, enabled := lifecyclePrefix+r.Name, lifecycleActions[r.Action], int64(r.Days), true
-	target := "objects"
+	name, action, days, enabled := lifecyclePrefix+r.Name, lifecycleActions[r.Action], int64(r.Days), !r.Disabled
+	target := targetObjects
 	switch {
 	case r.Action == LifecycleAbortUploads:
-		target = "multipart-uploads"
+		target = targetUploads
 	case r.Previous:
-		target = "previous-object-versions"
+		target = targetPrevious
 	}
 	w := objectstorage.ObjectLifecycleRule{Name: &name, Action: &action, TimeAmount: &days, TimeUnit: objectstorage.ObjectLifecycleRuleTimeUnitDays,
 		IsEnabled: &enabled, Target: &target}
@@ -73,21 +81,46 @@ func (r LifecycleRule) wire() objectstorage.ObjectLifecycleRule {
 // lifecycleTries is how often a policy that others change at the same time is read again.
 const lifecycleTries = 5
 
-// Lifecycle returns the names of all rules of the bucket that loc points into, as the service has them.
-func (p *Provider) Lifecycle(ctx context.Context, loc backend.Location) ([]string, error) {
-	b, err := p.bucketOf("read lifecycle", loc)
+// Lifecycle returns the rules of hyperexport in the bucket that loc points into, by their names, and the service's names of
+// all others. What somebody else made of one of ours and a LifecycleRule cannot say is left out; SetLifecycle sets it right.
+func (p *Provider) Lifecycle(ctx context.Context, loc backend.Location) (own []LifecycleRule, others []string, err error) {
+	const op = "read lifecycle"
+	b, err := p.bucketOf(op, loc)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	policy, err := b.lifecycle(ctx, "read lifecycle")
+	policy, err := b.lifecycle(ctx, op)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var names []string
-	for _, r := range policy.Items {
-		names = append(names, value(r.Name))
+	for _, w := range policy.Items {
+		if strings.HasPrefix(value(w.Name), lifecyclePrefix) {
+			own = append(own, lifecycleRuleOf(w))
+		} else {
+			others = append(others, value(w.Name))
+		}
 	}
-	return names, nil
+	slices.SortFunc(own, func(x, y LifecycleRule) int { return cmp.Compare(x.Name, y.Name) })
+	slices.Sort(others)
+	return own, others, nil
+}
+
+// lifecycleRuleOf is what wire made of a rule.
+func lifecycleRuleOf(w objectstorage.ObjectLifecycleRule) LifecycleRule {
+	r := LifecycleRule{Name: strings.TrimPrefix(value(w.Name), lifecyclePrefix), Days: int(value(w.TimeAmount)), Disabled: !value(w.IsEnabled),
+		Previous: value(w.Target) == targetPrevious}
+	if w.TimeUnit == objectstorage.ObjectLifecycleRuleTimeUnitYears {
+		r.Days *= 365
+	}
+	for action, name := range lifecycleActions {
+		if name == value(w.Action) {
+			r.Action = action
+		}
+	}
+	if prefixes := value(w.ObjectNameFilter).InclusionPrefixes; len(prefixes) > 0 {
+		r.Prefix = prefixes[0]
+	}
+	return r
 }
 
 // SetLifecycle makes rules the ones of hyperexport in the bucket that loc points into, and leaves those of others as they
@@ -182,7 +215,7 @@ func sameRule(x, y objectstorage.ObjectLifecycleRule) bool {
 	text := func(r objectstorage.ObjectLifecycleRule) string {
 		filter := value(r.ObjectNameFilter)
 		return fmt.Sprintf("%q %q %d %q %t %q %q %q %q", value(r.Name), value(r.Action), value(r.TimeAmount), r.TimeUnit, value(r.IsEnabled),
-			cmp.Or(value(r.Target), "objects"), filter.InclusionPrefixes, filter.InclusionPatterns, filter.ExclusionPatterns)
+			cmp.Or(value(r.Target), targetObjects), filter.InclusionPrefixes, filter.InclusionPatterns, filter.ExclusionPatterns)
 	}
 	return text(x) == text(y)
 }
