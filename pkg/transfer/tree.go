@@ -56,8 +56,8 @@ func (e *Engine) CopyTree(ctx context.Context, from, to Ref, o TreeOptions) (Tre
 	if err := t.copyAll(ctx); err != nil {
 		return t.res, err
 	}
-	if t.res.Failed > 0 {
-		return t.res, fmt.Errorf("%d objects were not copied, the first: %w", t.res.Failed, t.res.Errors[0])
+	if err := t.failed(); err != nil {
+		return t.res, err
 	}
 	if o.Delete {
 		return t.res, t.deleteAll(ctx)
@@ -65,11 +65,23 @@ func (e *Engine) CopyTree(ctx context.Context, from, to Ref, o TreeOptions) (Tre
 	return t.res, nil
 }
 
+// failed is the error of a tree whose walk went well.
+func (t *tree) failed() error {
+	switch {
+	case t.res.Failed == 0:
+		return nil
+	case t.res.Failed == 1 && t.res.Copied+t.res.Kept == 0:
+		return t.res.Errors[0]
+	}
+	return fmt.Errorf("%d objects were not copied, the first: %w", t.res.Failed, t.res.Errors[0])
+}
+
 type tree struct {
 	e        *Engine
 	from, to Ref
 	o        TreeOptions
 	can      backend.Capabilities
+	each     bool // the objects are pairs, whose errors have their whole locations
 
 	mu  sync.Mutex
 	res TreeResult
@@ -103,14 +115,18 @@ func (t *tree) copyAll(ctx context.Context) error {
 }
 
 func (t *tree) copyOne(ctx context.Context, d Difference) error {
-	o := CopyOptions{Source: d.Source, If: t.condition(d), SHA256: t.o.SHA256, Step: t.o.Step, Item: d.Name}
+	o := CopyOptions{Source: d.Source, If: condition(d, t.can), SHA256: t.o.SHA256, Step: t.o.Step, Item: d.Name}
+	return t.copyTo(ctx, d, t.from.Join(d.Name), t.to.Join(d.Name), o)
+}
+
+func (t *tree) copyTo(ctx context.Context, d Difference, from, to Ref, o CopyOptions) error {
 	if t.o.Checkpoint != nil {
 		o.Resume = t.o.Checkpoint(d.Name)
 	}
 	if t.o.Note != nil {
 		o.Note = func(n Note) error { return t.o.Note(d.Name, n) }
 	}
-	res, err := t.e.Copy(ctx, t.from.Join(d.Name), t.to.Join(d.Name), o)
+	res, err := t.e.Copy(ctx, from, to, o)
 	if err == nil && t.o.Done != nil {
 		err = t.o.Done(d, res)
 	}
@@ -152,11 +168,11 @@ func stopsTree(err error) bool {
 }
 
 // condition makes the write replace only what the comparison saw, where the destination can check that.
-func (t *tree) condition(d Difference) backend.Condition {
+func condition(d Difference, can backend.Capabilities) backend.Condition {
 	switch {
 	case d.Dest == nil:
-		return backend.Condition{Absent: t.can.PutIfAbsent && t.can.CompleteIfAbsent}
-	case t.can.IfVersion:
+		return backend.Condition{Absent: can.PutIfAbsent && can.CompleteIfAbsent}
+	case can.IfVersion:
 		return backend.Condition{Version: d.Dest.Version}
 	}
 	return backend.Condition{}
@@ -214,7 +230,10 @@ func (t *tree) fail(d Difference, err error) {
 	t.count(func(r *TreeResult) {
 		r.Failed++
 		if len(r.Errors) < mostErrors {
-			r.Errors = append(r.Errors, fmt.Errorf("%s: %w", d.Name, err))
+			if d.Name != "" && !t.each {
+				err = fmt.Errorf("%s: %w", d.Name, err)
+			}
+			r.Errors = append(r.Errors, err)
 		}
 	})
 }
