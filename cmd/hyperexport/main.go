@@ -27,6 +27,14 @@ type commands struct {
 	Clean      cleanCmd      `cmd:"" help:"Find and remove what an interrupted run left: images, staged objects, uploads, temporary files."`
 	Auth       authCmd       `cmd:"" help:"Sign in, and try what a manifest must be allowed to do."`
 	Policy     policyCmd     `cmd:"" help:"Print the IAM statements that a manifest needs in Oracle Cloud."`
+	Ls         lsCmd         `cmd:"" help:"List objects, prefixes and buckets."`
+	Stat       statCmd       `cmd:"" help:"Show what is known of an object."`
+	Cp         cpCmd         `cmd:"" help:"Copy objects, everything under a prefix, and pipes."`
+	Cat        catCmd        `cmd:"" help:"Write objects to stdout."`
+	Rm         rmCmd         `cmd:"" help:"Delete objects."`
+	Du         duCmd         `cmd:"" help:"Add up how much there is below prefixes."`
+	Mb         mbCmd         `cmd:"" help:"Make buckets."`
+	Restore    restoreCmd    `cmd:"" help:"Make archived objects readable."`
 	Plugin     pluginCmd     `cmd:"" help:"List, describe, check, pin and install plugins."`
 	Schema     schemaCmd     `cmd:"" help:"Print the JSON Schema of manifests, for editors."`
 	Simulate   simulateCmd   `cmd:"" help:"Run a simulator to try things on."`

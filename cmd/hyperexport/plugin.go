@@ -68,32 +68,43 @@ type backendFlags struct {
 
 // find returns the backend called name and what opens it.
 func (f backendFlags) find(a *app, name string) (manifests.Backend, *opener, error) {
-	flags := manifestFlags(f)
-	o, err := a.newOpener(flags, transfer.DefaultMemory)
+	o, err := a.newOpener(manifestFlags(f), transfer.DefaultMemory)
 	if err != nil {
 		return manifests.Backend{}, nil, err
 	}
-	b, known := manifests.Backend{}, false
+	known, err := f.known(a)
+	if err != nil {
+		return manifests.Backend{}, nil, err
+	}
+	return named(known, name), o, nil
+}
+
+// known returns what finds a backend by its name: that of the manifest, or the user's.
+func (f backendFlags) known(a *app) (func(name string) (manifests.Backend, bool), error) {
 	if f.File != "" {
-		m, err := flags.load(a)
+		m, err := manifestFlags(f).load(a)
 		if err != nil {
-			return b, nil, err
+			return nil, err
 		}
-		b, known = m.Backend(name)
-	} else {
-		c, err := flags.loadConfig(a)
-		if err != nil {
-			return b, nil, err
-		}
-		b, known = c.Backend(name)
+		return m.Backend, nil
 	}
-	if !known {
-		b = manifests.Backend{Name: name, Plugin: name}
-		if filepath.IsAbs(name) {
-			b.Name = strings.TrimPrefix(filepath.Base(name), pluginPrefix)
-		}
+	c, err := manifestFlags(f).loadConfig(a)
+	if err != nil {
+		return nil, err
 	}
-	return b, o, nil
+	return c.Backend, nil
+}
+
+// named returns a backend that is known, else the plugin of that name.
+func named(known func(string) (manifests.Backend, bool), name string) manifests.Backend {
+	if b, ok := known(name); ok {
+		return b
+	}
+	b := manifests.Backend{Name: name, Plugin: name}
+	if filepath.IsAbs(name) {
+		b.Name = strings.TrimPrefix(filepath.Base(name), pluginPrefix)
+	}
+	return b
 }
 
 type pluginListCmd struct {

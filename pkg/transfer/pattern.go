@@ -100,19 +100,6 @@ func literal(pattern string) string {
 	return pattern
 }
 
-// IsPattern reports whether the key of r has to be read as a pattern: it looks like one, and no object of exactly that name
-// and, for a prefix, nothing below it is there.
-func IsPattern(ctx context.Context, r Ref) (bool, error) {
-	if _, _, looks := SplitPattern(r.Key); !looks {
-		return false, nil
-	}
-	there, err := Exists(ctx, r)
-	if errors.Is(err, backend.Invalid) { // a name that the container cannot have
-		return true, nil
-	}
-	return !there, err
-}
-
 // Exists reports whether the object r is there or, if its key is empty or ends with a slash, something below it.
 func Exists(ctx context.Context, r Ref) (bool, error) {
 	var err error

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+	"syscall"
+)
+
+// document writes the one document of -o json piece by piece: an object whose member has the items, one after the other,
+// and then how it ended. It is whole whatever happens meanwhile. In text it writes lines.
+type document struct {
+	a     *app
+	out   *bufio.Writer
+	mu    sync.Mutex
+	items int
+	err   error // of a write
+}
+
+// newDocument begins a document whose items are in member. Nothing is seen before the first flush.
+func newDocument(a *app, member string) *document {
+	d := &document{a: a, out: bufio.NewWriterSize(a.stdout, 32<<10)}
+	if a.json {
+		d.write("{\n  \"" + member + "\": [")
+	}
+	return d
+}
+
+func (d *document) write(text string) {
+	if d.err == nil {
+		_, d.err = io.WriteString(d.out, text)
+	}
+}
+
+// item writes one: text, or value with -o json. The error is that of a write. It may be called concurrently.
+func (d *document) item(text string, value any) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.a.json {
+		d.write(text)
+		return d.err
+	}
+	separator := ",\n    "
+	if d.items == 0 {
+		separator = "\n    "
+	}
+	d.items++
+	d.write(separator + compactJSON(value))
+	return d.err
+}
+
+// flush shows what was written so far.
+func (d *document) flush() {
+	if d.err == nil {
+		d.err = d.out.Flush()
+	}
+}
+
+// end closes the document with how it ended, and gives the error of the command. rest are further members.
+func (d *document) end(f *failures, text string, rest map[string]any) error {
+	if d.a.json {
+		if rest == nil {
+			rest = map[string]any{}
+		}
+		code := f.code(d.a.ctx, d.a)
+		rest["exit_code"], rest["outcome"] = code, outcomeOf(code)
+		if f.count > 0 {
+			rest["errors"], rest["failed"] = f.errs, f.count
+		}
+		if d.items > 0 {
+			d.write("\n  ")
+		}
+		d.write("],\n  " + string(bytes.Trim([]byte(compactJSON(rest)), "{}\n")) + "\n}\n")
+	} else {
+		d.write(text)
+	}
+	d.flush()
+	if d.err != nil {
+		return quietPipe(d.err)
+	}
+	return f.end(d.a)
+}
+
+// quietPipe makes an error of a reader that has seen enough, such as head, the end of the command: nothing is wrong.
+func quietPipe(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		return nil
+	}
+	return err
+}
+
+func outcomeOf(code int) string {
+	switch code {
+	case exitDone:
+		return "done"
+	case exitPartial:
+		return "partial"
+	case exitInterrupted, exitTerminated:
+		return "interrupted"
+	}
+	return "failed"
+}
+
+func compactJSON(v any) string {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return `{"error":"` + err.Error() + `"}` // only what this program defines is written
+	}
+	return string(bytes.TrimSuffix(text.Bytes(), []byte("\n")))
+}
