@@ -77,9 +77,6 @@ func (k *copier) destination(word string) (target, error) {
 	if !ref.Storage.Info().Can.Write {
 		return target{}, fmt.Errorf("%s: %w", word, &backend.Error{Op: "copy", Kind: backend.Unsupported, Err: errors.New("nothing can be written there")})
 	}
-	if ref.Key == "" && !at.IsPrefix() { // s3://bucket
-		ref.At.Path += "/"
-	}
 	return target{Ref: ref, word: word}, nil
 }
 
@@ -124,9 +121,6 @@ func (k *copier) tree(from, to target) (copyJob, error) {
 		return copyJob{}, notFolder(to.word, "all those below "+from.word)
 	case from.At.Scheme == to.At.Scheme && strings.HasPrefix(to.At.Path, withSlash(from.At.Path)):
 		return copyJob{}, &codeError{exitUsage, fmt.Errorf("%s is %s or below it", to.At, from.At), "copy it to another place"}
-	}
-	if from.Key == "" {
-		from.At.Path = withSlash(from.At.Path)
 	}
 	return copyJob{tree: true, from: from.Ref, to: to.Ref}, nil
 }

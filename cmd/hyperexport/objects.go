@@ -30,6 +30,18 @@ func (p *places) objects(t target, recursive bool) iter.Seq2[backend.Object, err
 	}
 }
 
+// meant opens a word. With recursive, a name that no object has is the prefix of that name, if something is below it.
+func (p *places) meant(word string, recursive bool) (target, error) {
+	t, err := p.target(word)
+	if err != nil || !recursive || t.pattern != "" || t.isPrefix() {
+		return t, err
+	}
+	if _, err := t.Storage.Stat(p.a.ctx, t.Key); errors.Is(err, backend.NotFound) && p.hasBelow(t) {
+		return p.folder(t)
+	}
+	return t, nil
+}
+
 func (p *places) hasBelow(t target) bool {
 	if isFolder(t.At) {
 		return true

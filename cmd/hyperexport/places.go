@@ -105,6 +105,9 @@ func (p *places) open(at backend.Location) (transfer.Ref, error) {
 	if err != nil {
 		return transfer.Ref{}, err
 	}
+	if key == "" && !at.IsPrefix() { // s3://bucket
+		at.Path += "/"
+	}
 	return transfer.Ref{Storage: wrap.Retry(s, wrap.Policy{Events: p.events}), Key: key, At: at}, nil
 }
 

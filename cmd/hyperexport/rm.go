@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/hyperexport/hyperexport/internal/human"
 	"github.com/hyperexport/hyperexport/pkg/backend"
@@ -22,7 +23,7 @@ type rmCmd struct {
 }
 
 func (c *rmCmd) Help() string {
-	return `More than 100 objects, and a whole bucket or folder without a prefix in it, are deleted only with --yes or after a question on
+	return `More than 100 objects, and a whole bucket, are deleted only with --yes or after a question on
 the terminal. An object that was replaced after it was listed stays. Buckets and folders are never deleted.
 
 Examples:
@@ -66,7 +67,7 @@ func (c *rmCmd) Run(a *app) error {
 	d := &remover{c: c, a: a, p: p, engine: transfer.New(transfer.Options{Events: events})}
 	var targets []target
 	for _, word := range c.Locations {
-		t, err := p.target(word)
+		t, err := p.meant(word, c.Recursive)
 		if err != nil {
 			return err
 		}
@@ -93,8 +94,8 @@ func (d *remover) guard(targets []target) error {
 	}
 	var count int64
 	for _, t := range targets {
-		if whole := t.isPrefix() && (t.Key == "" || t.pattern == ""); whole && t.Key == "" && d.c.Recursive {
-			return d.ask(fmt.Sprintf("%s is not a part of a bucket or a folder but all of it", t.word))
+		if d.whole(t) {
+			return d.ask(fmt.Sprintf("%s means everything in its bucket", t.word))
 		}
 		for _, err := range d.objects(t) {
 			if err != nil {
@@ -107,6 +108,14 @@ func (d *remover) guard(targets []target) error {
 		return d.ask("it would delete " + human.Plural(count, "object"))
 	}
 	return nil
+}
+
+// whole reports whether a target is a bucket with everything in it.
+func (d *remover) whole(t target) bool {
+	if t.At.Scheme == "file" || t.Key != "" {
+		return false
+	}
+	return t.pattern == "" && d.c.Recursive || t.pattern != "" && strings.Trim(t.pattern, "*/") == ""
 }
 
 func (d *remover) ask(what string) error {

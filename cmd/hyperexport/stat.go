@@ -87,7 +87,7 @@ func (e statEntry) text(first bool) string {
 // eachObject hands every object that a word names to use: one, those that a pattern matches, or with recursive those below a
 // prefix. The errors of use are told and do not stop the others; what comes back is why there are no more.
 func (p *places) eachObject(word string, recursive bool, failed *failures, use func(transfer.Ref, backend.Object) error) error {
-	t, err := p.target(word)
+	t, err := p.meant(word, recursive)
 	if err != nil {
 		return err
 	}
