@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"flag"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -53,6 +55,7 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 		"printed":    cmdPrinted,
 		"gateway":    cmdGateway,
 		"webplugin":  cmdWebplugin,
+		"hostile":    cmdHostile,
 	}
 }
 
@@ -80,9 +83,10 @@ func setUp(env *testscript.Env) error {
 	}
 	env.Setenv("EXAMPLES", examples)
 	env.Setenv("TERM", "xterm")
-	env.Setenv("OCI_METADATA_BASE_URL", "http://127.0.0.1:1/opc/v2") // and neither is the network's metadata service
-	env.Setenv("AWS_EC2_METADATA_DISABLED", "true")                  // nothing outside of this machine is asked
-	env.Setenv("GORACE", "atexit_sleep_ms=0")                        // the race detector lets each process sleep for a second at its end
+	env.Setenv("OCI_METADATA_BASE_URL", "http://127.0.0.1:1/opc/v2")      // and neither is the network's metadata service
+	env.Setenv("SPARSE", cmp.Or(os.Getenv("HYPEREXPORT_SPARSE"), "600M")) // size of the file of sparse.txt
+	env.Setenv("AWS_EC2_METADATA_DISABLED", "true")                       // nothing outside of this machine is asked
+	env.Setenv("GORACE", "atexit_sleep_ms=0")                             // the race detector lets each process sleep for a second at its end
 	for _, v := range env.Vars {
 		for i := range v {
 			if v[i] == '=' {
