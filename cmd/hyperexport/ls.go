@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -126,28 +129,41 @@ func (l *lister) buckets(at backend.Location) (done bool, err error) {
 			return false, nil //nolint:nilerr // it is a container, and what is wrong with it shows when it is listed
 		}
 	}
-	inventory, err := provider.Inventory()
-	if err == nil {
-		prefix := at.Path
-		if prefix != "" && !strings.HasSuffix(prefix, "/") {
-			prefix += "/"
+	found, err := bucketsBelow(l.p.a.ctx, provider, at)
+	for _, r := range found {
+		entry := listedEntry{Type: "bucket", Location: at.Scheme + "://" + r.ID + "/", Name: r.Name + "/"}
+		entry.ModTime = r.Created
+		if err := l.show(entry); err != nil {
+			return true, err
 		}
-		for r, e := range inventory.Resources(l.p.a.ctx, backend.Query{Type: "bucket"}) {
-			if err = e; err != nil {
-				break
-			}
-			entry := listedEntry{Type: "bucket", Location: at.Scheme + "://" + prefix + r.Name + "/", Name: r.Name + "/"}
-			entry.ModTime = r.Created
-			if err = l.show(entry); err != nil {
-				return true, err
-			}
-			l.failed.done++
-		}
+		l.failed.done++
 	}
-	if backend.KindOf(err) == backend.Unsupported {
+	switch {
+	case err == nil && len(found) == 0 && at.Path != "":
+		err = notThere(at.String(), nil)
+	case backend.KindOf(err) == backend.Unsupported:
 		err = fmt.Errorf("%s://%s: this backend cannot list buckets; name one, as in %s://%sBUCKET/: %w", at.Scheme, at.Path, at.Scheme, at.Path, err)
 	}
 	return true, err
+}
+
+// bucketsBelow returns the containers whose locations begin with at, by their names.
+func bucketsBelow(ctx context.Context, provider backend.Provider, at backend.Location) ([]backend.Resource, error) {
+	inventory, err := provider.Inventory()
+	if err != nil {
+		return nil, err
+	}
+	var found []backend.Resource
+	for r, err := range inventory.Resources(ctx, backend.Query{Type: "bucket", Recursive: true}) {
+		if err != nil {
+			return found, err
+		}
+		if at.Path == "" || strings.HasPrefix(r.ID, withSlash(at.Path)) {
+			found = append(found, r)
+		}
+	}
+	slices.SortFunc(found, func(a, b backend.Resource) int { return cmp.Compare(a.ID, b.ID) })
+	return found, nil
 }
 
 // object shows the object that t names, if there is one.

@@ -98,7 +98,7 @@ func (e *Engine) readOrdered(ctx context.Context, from Ref, src backend.Object, 
 			select {
 			case queue <- next:
 			case <-ctx.Done():
-				<-next.read
+				_ = <-next.read // nobody wants it any more
 				e.pool.Put(buf)
 				return nil
 			}

@@ -16,7 +16,7 @@ func TestStreamPartsSuffice(t *testing.T) {
 		memory int64
 		holds  int64
 	}{
-		"oci":               {backend.Limits{MaxPart: 50 * gib, MaxParts: 10_000, MaxObject: 10 * tib}, 16 * gib, 10 * tib},
+		"oci":               {backend.Limits{MaxPart: 50 * gib, MaxParts: 10_000, MaxObject: 10 * tib}, 5 * gib, 10 * tib},
 		"s3":                {backend.Limits{MinPart: 5 * mib, MaxPart: 5 * gib, MaxParts: 10_000, MaxObject: 5 * tib}, 8 * gib, 5 * tib},
 		"usual memory":      {backend.Limits{MaxPart: 50 * gib, MaxParts: 10_000, MaxObject: 10 * tib}, DefaultMemory, tib},
 		"least memory":      {backend.Limits{MinPart: 5 * mib, MaxPart: 5 * gib, MaxParts: 10_000, MaxObject: 5 * tib}, 32 * mib, 150 * gib},
