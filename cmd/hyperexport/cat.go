@@ -112,6 +112,9 @@ func (p byteRange) write(a *app, engine *transfer.Engine, r transfer.Ref) error 
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.At, err)
 	}
+	if err := readable(r.At, obj); err != nil {
+		return err
+	}
 	off := p.off
 	if p.last {
 		off = max(obj.Size-p.off, 0)

@@ -47,6 +47,7 @@ func (k *copier) jobs() ([]copyJob, error) {
 		return nil, notFolder(to.word, "several sources")
 	}
 	var jobs []copyJob
+	taken := map[backend.Location]string{}
 	for _, word := range words[:len(words)-1] {
 		from, err := k.p.target(word)
 		if err != nil {
@@ -55,6 +56,12 @@ func (k *copier) jobs() ([]copyJob, error) {
 		more, err := k.job(from, to)
 		if err != nil {
 			return nil, err
+		}
+		if other, there := taken[more.to.At]; more.named && there {
+			return nil, &codeError{exitUsage, fmt.Errorf("%s and %s would both be %s", other, word, more.to.At), "copy one of them to another name"}
+		}
+		if more.named {
+			taken[more.to.At] = word
 		}
 		jobs = append(jobs, more)
 	}
@@ -122,6 +129,12 @@ func (k *copier) tree(from, to target) (copyJob, error) {
 	case from.At.Scheme == to.At.Scheme && strings.HasPrefix(to.At.Path, withSlash(from.At.Path)):
 		return copyJob{}, &codeError{exitUsage, fmt.Errorf("%s is %s or below it", to.At, from.At), "copy it to another place"}
 	}
+	if there, err := transfer.Exists(k.a.ctx, from.Ref); err != nil || !there && !isFolder(from.At) {
+		return copyJob{}, notThere(from.word, err)
+	}
+	if to.At.Scheme == "file" { // what else is in the folder is not looked at
+		return k.each(from, to), nil
+	}
 	return copyJob{tree: true, from: from.Ref, to: to.Ref}, nil
 }
 
@@ -133,13 +146,28 @@ func (k *copier) single(from, to target, obj backend.Object) (copyJob, error) {
 		to.Ref = to.Join(from.At.Base())
 	}
 	if from.At == to.At {
-		return copyJob{}, &codeError{exitUsage, fmt.Errorf("%s and %s are the same object", from.word, to.word), ""}
+		return copyJob{}, sameObject(from.At)
+	}
+	if err := readable(from.At, obj); err != nil {
+		return copyJob{}, err
 	}
 	pair := transfer.Pair{Name: from.At.Base(), From: from.Ref, To: to.Ref, Source: obj}
 	return copyJob{named: true, from: from.Ref, to: to.Ref, pairs: func(yield func(transfer.Pair, error) bool) { yield(pair, nil) }}, nil
 }
 
-// each copies what a pattern finds, under the names that they have below the prefix of the pattern.
+func sameObject(at backend.Location) error {
+	return &codeError{exitUsage, fmt.Errorf("from and to are the same object, %s", at), "copy it to another name"}
+}
+
+// readable refuses an object that has to be restored first.
+func readable(at backend.Location, obj backend.Object) error {
+	if !obj.Archived {
+		return nil
+	}
+	return &codeError{exitFailed, fmt.Errorf("%s is archived and cannot be read", at), "hyperexport restore " + shellWord(at.String()) + " --for 48h --wait"}
+}
+
+// each copies what a pattern finds, or what is below a prefix, under the names below the prefix.
 func (k *copier) each(from, to target) copyJob {
 	return copyJob{from: from.Ref, to: to.Ref, pairs: func(yield func(transfer.Pair, error) bool) {
 		found := false
@@ -150,14 +178,22 @@ func (k *copier) each(from, to target) copyJob {
 			}
 			found = true
 			name := obj.Key[len(from.Key):]
-			if !k.selection().Match(name) {
+			if name == "" || !k.selection().Match(name) {
 				continue
 			}
-			if !yield(transfer.Pair{Name: name, From: from.below(obj.Key), To: to.Join(name), Source: obj}, nil) {
+			p := transfer.Pair{Name: name, From: from.below(obj.Key), To: to.Join(name), Source: obj}
+			if err := readable(p.From.At, obj); err != nil {
+				k.failed.add(k.a, err)
+				continue
+			}
+			if p.From.At == p.To.At {
+				err = sameObject(p.To.At)
+			}
+			if !yield(p, err) {
 				return
 			}
 		}
-		if !found {
+		if !found && from.pattern != "" {
 			yield(transfer.Pair{}, notThere(from.word, nil))
 		}
 	}}

@@ -17,6 +17,7 @@ type document struct {
 	out   *bufio.Writer
 	mu    sync.Mutex
 	items int
+	live  bool  // each item is shown at once
 	err   error // of a write
 }
 
@@ -39,6 +40,9 @@ func (d *document) write(text string) {
 func (d *document) item(text string, value any) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.live {
+		defer d.flush()
+	}
 	if !d.a.json {
 		d.write(text)
 		return d.err

@@ -209,10 +209,10 @@ func (f *failures) add(a *app, err error) {
 // code gives the exit code: of a single failure its own, else partial.
 func (f *failures) code(ctx context.Context, a *app) int {
 	switch {
-	case ctx.Err() != nil && a.signal.Load() != 0:
-		return int(a.signal.Load())
 	case f.wrong != nil:
 		return exitIntegrity
+	case ctx.Err() != nil && a.signal.Load() != 0:
+		return int(a.signal.Load())
 	case f.first == nil:
 		return exitDone
 	case f.done == 0:
