@@ -72,13 +72,14 @@ func (e *Engine) Read(ctx context.Context, from Ref, w io.Writer, o ReadOptions)
 // window is a piece of an object that is being read.
 type window struct {
 	buf  []byte
-	read chan error
+	err  error
+	done chan struct{} // closed when buf has the bytes, or err is why not
 }
 
 // readOrdered hands length bytes of src from off on to use, in order.
 func (e *Engine) readOrdered(ctx context.Context, from Ref, src backend.Object, off, length int64, use func([]byte) error) error {
 	size := min(readWindow, max(e.pool.Limit()/leastInFlight, 1))
-	queue := make(chan window, e.streams)
+	queue := make(chan *window, e.streams)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var g errgroup.Group
@@ -89,16 +90,17 @@ func (e *Engine) readOrdered(ctx context.Context, from Ref, src backend.Object, 
 			if err != nil {
 				return nil //nolint:nilerr // the context has ended: who ended it says why
 			}
-			next := window{buf, make(chan error, 1)}
+			next := &window{buf: buf, done: make(chan struct{})}
 			at := off
 			g.Go(func() error {
-				next.read <- readFull(ctx, from.Storage, src, next.buf, at)
+				defer close(next.done)
+				next.err = readFull(ctx, from.Storage, src, next.buf, at)
 				return nil // it is reported in its turn
 			})
 			select {
 			case queue <- next:
 			case <-ctx.Done():
-				_ = <-next.read // nobody wants it any more
+				<-next.done
 				e.pool.Put(buf)
 				return nil
 			}
@@ -108,9 +110,9 @@ func (e *Engine) readOrdered(ctx context.Context, from Ref, src backend.Object, 
 	})
 	g.Go(func() (failed error) {
 		for next := range queue {
-			err := <-next.read
-			if failed == nil && err != nil {
-				failed = sourceError(from, err)
+			<-next.done
+			if failed == nil {
+				failed = sourceError(from, next.err)
 			}
 			if failed == nil {
 				failed = use(next.buf)
