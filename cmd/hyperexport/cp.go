@@ -210,7 +210,7 @@ func (k *copier) copied(j copyJob, d transfer.Difference, r transfer.Result) err
 // ended tells the progress how it went.
 func (k *copier) ended(began time.Time) {
 	body := event.StepEnded{Outcome: outcomeOf(k.failed.code(k.a.ctx, k.a)), Bytes: k.total.Bytes, Took: k.a.now().Sub(began)}
-	if k.failed.first != nil {
+	if k.failed.first != nil && k.c.Progress == "json" { // in text it is told already
 		body.Err = k.failed.first.Error()
 	}
 	k.events.Emit(copyStep, "", body)

@@ -144,7 +144,8 @@ func (d *remover) objects(t target) iter.Seq2[backend.Object, error] {
 			yield(backend.Object{}, isPrefixError(t.word))
 		default:
 			for v, err := range t.Storage.Versions(d.a.ctx, t.Key) {
-				if (err != nil || t.isPrefix() || v.Key == t.Key) && !yield(v.Object, err) {
+				meant := t.isPrefix() || v.Key == t.Key || d.c.Recursive && strings.HasPrefix(v.Key, t.Key+"/")
+				if (err != nil || meant) && !yield(v.Object, err) {
 					return
 				}
 			}
