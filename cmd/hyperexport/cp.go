@@ -136,7 +136,7 @@ func (c *cpCmd) Run(a *app) (err error) {
 	k.engine = transfer.New(transfer.Options{Memory: memory, Buffers: p.opener.buffers(), Bandwidth: bandwidth, Events: events})
 	k.doc.live = true
 	began := a.now()
-	events.Emit(copyStep, "", event.StepStarted{Title: strings.Join(c.Paths[:len(c.Paths)-1], ", ") + " to " + c.Paths[len(c.Paths)-1], Bytes: -1})
+	events.Emit(copyStep, "", event.StepStarted{Title: strings.Join(c.Paths[:len(c.Paths)-1], ", ") + " to " + c.Paths[len(c.Paths)-1], Bytes: sizeOf(jobs)})
 	for _, j := range jobs {
 		k.run(j)
 	}

@@ -19,6 +19,7 @@ type copyJob struct {
 
 	pairs iter.Seq2[transfer.Pair, error] // unless it is a tree
 	named bool                            // to is the object itself
+	bytes int64                           // to copy; -1 if that is not known before
 }
 
 // source and destination give the locations of an object by its name below the prefixes.
@@ -34,6 +35,17 @@ func (j copyJob) destination(name string) backend.Location {
 		return j.to.At
 	}
 	return j.to.Join(name).At
+}
+
+// sizeOf is the size of all jobs, -1 if it is not known.
+func sizeOf(jobs []copyJob) (sum int64) {
+	for _, j := range jobs {
+		if j.bytes < 0 {
+			return -1
+		}
+		sum += j.bytes
+	}
+	return sum
 }
 
 // jobs reads the paths of the command line.
@@ -135,7 +147,7 @@ func (k *copier) tree(from, to target) (copyJob, error) {
 	if to.At.Scheme == "file" { // what else is in the folder is not looked at
 		return k.each(from, to), nil
 	}
-	return copyJob{tree: true, from: from.Ref, to: to.Ref}, nil
+	return copyJob{tree: true, from: from.Ref, to: to.Ref, bytes: -1}, nil
 }
 
 func withSlash(path string) string { return strings.TrimSuffix(path, "/") + "/" }
@@ -152,7 +164,7 @@ func (k *copier) single(from, to target, obj backend.Object) (copyJob, error) {
 		return copyJob{}, err
 	}
 	pair := transfer.Pair{Name: from.At.Base(), From: from.Ref, To: to.Ref, Source: obj}
-	return copyJob{named: true, from: from.Ref, to: to.Ref, pairs: func(yield func(transfer.Pair, error) bool) { yield(pair, nil) }}, nil
+	return copyJob{named: true, from: from.Ref, to: to.Ref, bytes: obj.Size, pairs: func(yield func(transfer.Pair, error) bool) { yield(pair, nil) }}, nil
 }
 
 func sameObject(at backend.Location) error {
@@ -169,7 +181,7 @@ func readable(at backend.Location, obj backend.Object) error {
 
 // each copies what a pattern finds, or what is below a prefix, under the names below the prefix.
 func (k *copier) each(from, to target) copyJob {
-	return copyJob{from: from.Ref, to: to.Ref, pairs: func(yield func(transfer.Pair, error) bool) {
+	return copyJob{from: from.Ref, to: to.Ref, bytes: -1, pairs: func(yield func(transfer.Pair, error) bool) {
 		found := false
 		for obj, err := range k.p.objects(from, k.c.Recursive) {
 			if err != nil {
