@@ -168,12 +168,20 @@ func (k *copier) run(j copyJob) {
 	k.total.Reused += res.Reused
 	k.failed.done += res.Copied + res.Kept
 	for _, e := range res.Errors {
-		k.failed.add(k.a, e)
+		k.failed.add(k.a, k.explain(e))
 	}
 	k.failed.count += max(res.Failed-int64(len(res.Errors)), 0)
 	if err != nil && res.Failed == 0 {
 		k.failed.add(k.a, err)
 	}
+}
+
+// explain says what can be done about an object that is there and must not be.
+func (k *copier) explain(err error) error {
+	if k.c.Existing == string(transfer.Fail) && errors.Is(err, backend.Exists) {
+		return &codeError{exitFailed, err, "look at what is there; --existing skip leaves it, --existing overwrite replaces it"}
+	}
+	return err
 }
 
 func (k *copier) selection() transfer.Selection {

@@ -21,9 +21,10 @@ type document struct {
 	err   error // of a write
 }
 
-// newDocument begins a document whose items are in member. Nothing is seen before the first flush.
+// newDocument begins a document whose items are in member. But for a terminal, nothing is seen before a flush.
 func newDocument(a *app, member string) *document {
 	d := &document{a: a, out: bufio.NewWriterSize(a.stdout, 32<<10)}
+	_, d.live = a.terminal(a.stdout)
 	if a.json {
 		d.write("{\n  \"" + member + "\": [")
 	}

@@ -75,6 +75,9 @@ func (c *lsCmd) Run(a *app) error {
 			l.doc.write(strings.Repeat("\n", min(i, 1)) + human.Plain(word) + ":\n")
 		}
 		if err := l.list(word); err != nil {
+			if !strings.Contains(err.Error(), word) {
+				err = fmt.Errorf("%s: %w", word, err)
+			}
 			l.failed.add(a, err)
 		}
 		l.doc.flush()

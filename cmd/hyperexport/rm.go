@@ -79,7 +79,7 @@ func (c *rmCmd) Run(a *app) error {
 		}
 	}
 	d.doc = newDocument(a, "objects")
-	d.doc.live = c.Verbose
+	d.doc.live = d.doc.live || c.Verbose
 	for _, t := range targets {
 		if a.ctx.Err() == nil {
 			d.remove(t)
