@@ -134,6 +134,7 @@ func (c *cpCmd) Run(a *app) (err error) {
 	defer closeLog()
 	k.events, k.doc = events, newDocument(a, "objects")
 	k.engine = transfer.New(transfer.Options{Memory: memory, Buffers: p.opener.buffers(), Bandwidth: bandwidth, Events: events})
+	besides := k.doc.above()
 	k.doc.live = true
 	began := a.now()
 	events.Emit(copyStep, "", event.StepStarted{Title: strings.Join(c.Paths[:len(c.Paths)-1], ", ") + " to " + c.Paths[len(c.Paths)-1], Bytes: sizeOf(jobs)})
@@ -141,6 +142,7 @@ func (c *cpCmd) Run(a *app) (err error) {
 		k.run(j)
 	}
 	k.ended(began)
+	besides()
 	closeProgress()
 	return k.conclude(began)
 }

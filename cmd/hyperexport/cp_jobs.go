@@ -141,13 +141,27 @@ func (k *copier) tree(from, to target) (copyJob, error) {
 	case from.At.Scheme == to.At.Scheme && strings.HasPrefix(to.At.Path, withSlash(from.At.Path)):
 		return copyJob{}, &codeError{exitUsage, fmt.Errorf("%s is %s or below it", to.At, from.At), "copy it to another place"}
 	}
-	if there, err := transfer.Exists(k.a.ctx, from.Ref); err != nil || !there && !isFolder(from.At) {
-		return copyJob{}, notThere(from.word, err)
+	if err := k.holdsSomething(from); err != nil {
+		return copyJob{}, err
 	}
 	if to.At.Scheme == "file" { // what else is in the folder is not looked at
 		return k.each(from, to), nil
 	}
 	return copyJob{tree: true, from: from.Ref, to: to.Ref, bytes: -1}, nil
+}
+
+// holdsSomething asks for the first object below a prefix. A folder of this machine may be empty.
+func (k *copier) holdsSomething(from target) error {
+	for _, err := range from.Storage.List(k.a.ctx, from.Key) {
+		if err != nil {
+			return fmt.Errorf("%s: %w", from.word, err)
+		}
+		return nil
+	}
+	if isFolder(from.At) {
+		return nil
+	}
+	return notThere(from.word, nil)
 }
 
 func withSlash(path string) string { return strings.TrimSuffix(path, "/") + "/" }

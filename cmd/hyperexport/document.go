@@ -24,11 +24,28 @@ type document struct {
 // newDocument begins a document whose items are in member. But for a terminal, nothing is seen before a flush.
 func newDocument(a *app, member string) *document {
 	d := &document{a: a, out: bufio.NewWriterSize(a.stdout, 32<<10)}
-	_, d.live = a.terminal(a.stdout)
+	if _, terminal := a.terminal(a.stdout); terminal {
+		d.live = !a.json
+	}
 	if a.json {
 		d.write("{\n  \"" + member + "\": [")
 	}
 	return d
+}
+
+// above lets items stand above the bar, if there is one and both are on the terminal. What it returns ends that and comes
+// before the bar is closed.
+func (d *document) above() (end func()) {
+	bar := d.a.talk.Load()
+	if bar == nil || !d.live {
+		return d.flush
+	}
+	d.flush()
+	d.out.Reset(bar)
+	return func() {
+		d.flush()
+		d.out.Reset(d.a.stdout)
+	}
 }
 
 func (d *document) write(text string) {
