@@ -81,22 +81,19 @@ func (c *catCmd) Run(a *app) error {
 	var failed failures
 	var engine *transfer.Engine
 	for _, word := range c.Locations {
-		gone := error(nil)
+		enough := false
 		err := p.eachObject(word, false, &failed, func(r transfer.Ref, _ backend.Object) error {
-			if gone != nil {
+			if enough {
 				return nil
 			}
 			if engine == nil { // the memory is there once a backend is open
 				engine = transfer.New(transfer.Options{Memory: memory, Buffers: p.opener.buffers(), Events: events})
 			}
 			err := part.write(a, engine, r)
-			if quietPipe(err) == nil {
-				gone = err
-				return nil
-			}
+			enough = gone(err)
 			return err
 		})
-		if gone != nil { // who reads has seen enough
+		if enough {
 			return nil
 		}
 		if err != nil {
@@ -122,6 +119,6 @@ func (p byteRange) write(a *app, engine *transfer.Engine, r transfer.Ref) error 
 	if off > 0 && off >= obj.Size {
 		return fmt.Errorf("%s: %w", r.At, &backend.Error{Op: "read", Kind: backend.Invalid, Err: errors.New("the range begins after its end, it has " + strconv.FormatInt(obj.Size, 10) + " bytes")})
 	}
-	_, err = engine.Read(a.ctx, r, a.stdout, transfer.ReadOptions{Source: &obj, Off: off, Length: p.length, Item: r.At.Base()})
+	_, err = engine.Read(a.ctx, r, product{a.stdout}, transfer.ReadOptions{Source: &obj, Off: off, Length: p.length, Item: r.At.Base()})
 	return err
 }

@@ -214,7 +214,7 @@ func (k *copier) copied(j copyJob, d transfer.Difference, r transfer.Result) err
 			text += "  " + word
 		}
 	}
-	return k.doc.item(human.Plain(doc.From)+" -> "+human.Plain(doc.To)+text+"\n", doc)
+	return quietPipe(k.doc.item(human.Plain(doc.From)+" -> "+human.Plain(doc.To)+text+"\n", doc)) // the copy goes on
 }
 
 // ended tells the progress how it went.

@@ -23,7 +23,7 @@ type document struct {
 
 // newDocument begins a document whose items are in member. But for a terminal, nothing is seen before a flush.
 func newDocument(a *app, member string) *document {
-	d := &document{a: a, out: bufio.NewWriterSize(a.stdout, 32<<10)}
+	d := &document{a: a, out: bufio.NewWriterSize(product{a.stdout}, 32<<10)}
 	if _, terminal := a.terminal(a.stdout); terminal {
 		d.live = !a.json
 	}
@@ -44,7 +44,7 @@ func (d *document) above() (end func()) {
 	d.out.Reset(bar)
 	return func() {
 		d.flush()
-		d.out.Reset(d.a.stdout)
+		d.out.Reset(product{d.a.stdout})
 	}
 }
 
@@ -106,9 +106,32 @@ func (d *document) end(f *failures, text string, rest map[string]any) error {
 	return f.end(d.a)
 }
 
-// quietPipe makes an error of a reader that has seen enough, such as head, the end of the command: nothing is wrong.
+// product is stdout whose errors are told from those of services.
+type product struct{ w io.Writer }
+
+// outputError is an error of a write to stdout.
+type outputError struct{ err error }
+
+func (e *outputError) Error() string { return "write to stdout: " + e.err.Error() }
+func (e *outputError) Unwrap() error { return e.err }
+
+func (p product) Write(b []byte) (int, error) {
+	n, err := p.w.Write(b)
+	if err != nil {
+		err = &outputError{err}
+	}
+	return n, err
+}
+
+// gone reports whether err is that of a reader of stdout who has seen enough, such as head: nothing is wrong then.
+func gone(err error) bool {
+	var output *outputError
+	return errors.As(err, &output) && errors.Is(err, syscall.EPIPE)
+}
+
+// quietPipe makes such an error none.
 func quietPipe(err error) error {
-	if errors.Is(err, syscall.EPIPE) {
+	if gone(err) {
 		return nil
 	}
 	return err

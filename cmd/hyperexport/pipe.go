@@ -141,7 +141,7 @@ func (c *cpCmd) toStdout(a *app, p *places, engine *transfer.Engine) (transfer.R
 		}
 		count++
 		r := t.below(obj.Key)
-		res, err = engine.Read(a.ctx, r, a.stdout, transfer.ReadOptions{SHA256: c.Checksum == "sha256", Step: copyStep, Item: r.At.Base()})
+		res, err = engine.Read(a.ctx, r, product{a.stdout}, transfer.ReadOptions{SHA256: c.Checksum == "sha256", Step: copyStep, Item: r.At.Base()})
 		if err != nil {
 			return res, quietPipe(err)
 		}

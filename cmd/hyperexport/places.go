@@ -193,6 +193,9 @@ const mostFailures = 100
 
 // add tells of a failure on stderr and remembers it.
 func (f *failures) add(a *app, err error) {
+	if gone(err) { // the end of the document knows
+		return
+	}
 	f.count++
 	if f.first == nil {
 		f.first = err

@@ -205,7 +205,7 @@ func (d *remover) show(t target, obj backend.Object, deleted bool) error {
 	if obj.Generation != "" {
 		text += " version " + human.Plain(obj.Generation)
 	}
-	return d.doc.item(text+"\n", deletedDocument{Location: at, Size: obj.Size, Generation: obj.Generation, Deleted: deleted})
+	return quietPipe(d.doc.item(text+"\n", deletedDocument{Location: at, Size: obj.Size, Generation: obj.Generation, Deleted: deleted})) // the others go too
 }
 
 // abort ends the multipart uploads of a target.
