@@ -46,6 +46,7 @@ const description = `Get virtual machines and objects out of a cloud: plan, appl
 
   hyperexport plan  -f manifest.yaml      show what would happen
   hyperexport apply -f manifest.yaml      do it; run it again after an interruption
+  hyperexport cp FROM TO                  copy at once, without a manifest; so do ls, cat, rm and others
 
 Exit codes: 0 done, 1 failed, 3 partial, 4 invalid manifest, 5 temporary (run again), 6 denied,
 7 blocked (nothing was touched), 11 locked, 12 integrity, 13 plugin, 80 usage, 130 and 143 interrupted.`
