@@ -191,7 +191,7 @@ func (c *authCheckCmd) print(a *app, all []account) error {
 		if i > 0 {
 			text.WriteString("\n")
 		}
-		describe(&text, found, a.now())
+		describeAccount(&text, found, a.now())
 		if len(found.Permissions) == 0 {
 			continue
 		}
@@ -208,7 +208,7 @@ func (c *authCheckCmd) print(a *app, all []account) error {
 	return a.writeString(human.Plain(text.String()))
 }
 
-func describe(text *strings.Builder, found account, now time.Time) {
+func describeAccount(text *strings.Builder, found account, now time.Time) {
 	fmt.Fprintf(text, "backend %s\n", found.Backend)
 	line := func(name, value string) {
 		if value != "" {

@@ -24,7 +24,7 @@ func ociBackends(m *manifests.Manifest) []manifests.Backend {
 
 // useOf says what a manifest does with one account. A variable that is known only to a run stands as *.
 func useOf(m *manifests.Manifest, b manifests.Backend) (oci.Use, error) {
-	u := &usage{m: m, backend: b, use: oci.Use{Root: b.Settings["compartment"].Value, Region: b.Settings["region"].Value}}
+	u := &manifestUse{m: m, backend: b, use: oci.Use{Root: b.Settings["compartment"].Value, Region: b.Settings["region"].Value}}
 	switch b.Settings["auth"].Value {
 	case oci.AuthSessionToken, oci.AuthInstancePrincipal, oci.AuthResourcePrincipal, oci.AuthWorkloadIdentity:
 		u.use.ByURL = true
@@ -42,14 +42,14 @@ func useOf(m *manifests.Manifest, b manifests.Backend) (oci.Use, error) {
 	return u.use, nil
 }
 
-type usage struct {
+type manifestUse struct {
 	m       *manifests.Manifest
 	backend manifests.Backend
 	use     oci.Use
 }
 
 // bucket returns the use of the bucket of t, if that is a location of the account.
-func (u *usage) bucket(step string, t manifests.Text) (oci.BucketUse, bool, error) {
+func (u *manifestUse) bucket(step string, t manifests.Text) (oci.BucketUse, bool, error) {
 	loc, err := u.m.Location(t, func(string) (string, bool) { return "*", true })
 	if err != nil || loc.Scheme != u.backend.Name {
 		return oci.BucketUse{}, false, err
@@ -61,7 +61,7 @@ func (u *usage) bucket(step string, t manifests.Text) (oci.BucketUse, bool, erro
 	return use, true, nil
 }
 
-func (u *usage) export(e manifests.Export) error {
+func (u *manifestUse) export(e manifests.Export) error {
 	step := "export." + e.ID
 	if e.Backend == u.backend.Name {
 		machine := oci.MachineUse{Step: step, Instance: e.Instance, Image: e.Image, Stops: e.Stop == "soft" || e.Stop == "hard"}
@@ -86,7 +86,7 @@ func (u *usage) export(e manifests.Export) error {
 	return nil
 }
 
-func (u *usage) transfer(t manifests.Transfer) error {
+func (u *manifestUse) transfer(t manifests.Transfer) error {
 	step := "transfer." + t.ID
 	from, ours, err := u.bucket(step, t.From)
 	if err != nil {
@@ -100,7 +100,7 @@ func (u *usage) transfer(t manifests.Transfer) error {
 }
 
 // copy adds a destination. Between two buckets of one account the service copies.
-func (u *usage) copy(step string, from oci.BucketUse, within bool, t manifests.Text) error {
+func (u *manifestUse) copy(step string, from oci.BucketUse, within bool, t manifests.Text) error {
 	to, ours, err := u.bucket(step, t)
 	if err != nil || !ours {
 		return err

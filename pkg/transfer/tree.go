@@ -201,7 +201,7 @@ func (t *tree) deleteAll(ctx context.Context) error {
 			if err := going.Err(); err != nil { // another one failed
 				return err
 			}
-			return t.deleteOne(ctx, d) // to the end: of one that is cut off nobody knows whether it took effect
+			return t.deleteSurplus(ctx, d) // to the end: of one that is cut off nobody knows whether it took effect
 		})
 	}
 	return g.Wait()
@@ -217,7 +217,7 @@ func (t *tree) deletes() int {
 	return deletesAtOnce
 }
 
-func (t *tree) deleteOne(ctx context.Context, d Difference) error {
+func (t *tree) deleteSurplus(ctx context.Context, d Difference) error {
 	if err := t.to.Storage.Delete(ctx, *d.Dest); err != nil && !errors.Is(err, backend.NotFound) {
 		return destinationError(t.to.Join(d.Name), err)
 	}

@@ -38,10 +38,10 @@ func (p *Provider) home(ctx context.Context, op, namespace string) (string, erro
 		if e := failure(ctx, op, namespace, resp, err); e.Kind != backend.NotFound && e.Kind != backend.Forbidden {
 			return "", e
 		}
-		return p.account.tenancy, nil
+		return p.tenancy(ctx, op)
 	}
 	if home := value(resp.DefaultS3CompartmentId); home != "" {
 		return home, nil
 	}
-	return p.account.tenancy, nil
+	return p.tenancy(ctx, op)
 }
