@@ -48,6 +48,9 @@ func Build(ctx context.Context, m *manifests.Manifest, o Options) (*Plan, error)
 		}
 	}
 	b.checkOverlaps()
+	if err := b.checkSpace(ctx); err != nil {
+		return nil, err
+	}
 	for i := range b.plan.Steps { // what is in the way is not up to date, whatever is there
 		s := &b.plan.Steps[i]
 		if s.Blocked != "" || slices.ContainsFunc(b.plan.Blocked, func(f Finding) bool { return f.Step == s.ID }) {

@@ -249,9 +249,9 @@ func TestCounts(t *testing.T) {
 	s.put("dr", "b/x/kept.tmp", "excluded objects are never deleted")
 	s.put("dr", "b/x/SHA256SUMS", "the list of sums neither")
 	for rule, want := range map[string]Counts{
-		"existing: newer":     {Copy: 2, Replace: 1, Keep: 1, Delete: 1, Bytes: 10},
-		"existing: overwrite": {Copy: 3, Replace: 2, Delete: 1, Bytes: 14},
-		"existing: skip":      {Copy: 1, Keep: 2, Delete: 1, Bytes: 3},
+		"existing: newer":     {Copy: 2, Replace: 1, Keep: 1, Delete: 1, Bytes: 10, Largest: 7},
+		"existing: overwrite": {Copy: 3, Replace: 2, Delete: 1, Bytes: 14, Largest: 7},
+		"existing: skip":      {Copy: 1, Keep: 2, Delete: 1, Bytes: 3, Largest: 3},
 	} {
 		p := s.build(`transfers: {t: {from: oci://a/x/, to: dr://b/x/, delete: true, checksum: sha256, exclude: ["*.tmp"], ` + rule + `}}`)
 		if got := p.Steps[0].Transfer.Found; got != want {
@@ -295,7 +295,7 @@ transfers:
 	}
 	s.put("dr", "b/x/1", "1")
 	p = s.build(text)
-	if c := step(t, p, "transfer.c"); c.Transfer.Found != (Counts{Copy: 1, Bytes: 1}) {
+	if c := step(t, p, "transfer.c"); c.Transfer.Found != (Counts{Copy: 1, Bytes: 1, Largest: 1}) {
 		t.Errorf("%+v", c.Transfer.Found)
 	}
 	if a := step(t, p, "transfer.a"); a.Current != "nothing differs" {

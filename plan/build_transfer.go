@@ -107,6 +107,7 @@ func (b *builder) countTree(ctx context.Context, s *Step) error {
 		case transfer.ActionCopy:
 			t.Found.Copy++
 			t.Found.Bytes += d.Source.Size
+			t.Found.Largest = max(t.Found.Largest, d.Source.Size)
 			if d.Dest != nil {
 				t.Found.Replace++
 			}
@@ -207,7 +208,7 @@ func (b *builder) countObject(ctx context.Context, s *Step) error {
 			s.Current = "nothing differs"
 		}
 	default:
-		t.Found = Counts{Copy: 1, Bytes: src.Size}
+		t.Found = Counts{Copy: 1, Bytes: src.Size, Largest: src.Size}
 		if exists {
 			t.Found.Replace = 1
 		}

@@ -106,7 +106,8 @@ type Counts struct {
 	Replace int64 `json:"replace"` // are there already and will be replaced
 	Keep    int64 `json:"keep"`
 	Delete  int64 `json:"delete"`
-	Bytes   int64 `json:"bytes"` // to copy
+	Bytes   int64 `json:"bytes"`             // to copy
+	Largest int64 `json:"largest,omitempty"` // bytes of the largest object to copy
 }
 
 // SumsName is the name of the list of SHA-256 sums that a transfer keeps beside the objects.

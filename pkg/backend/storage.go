@@ -86,6 +86,9 @@ type Catalog interface {
 	// CreateContainer makes the container itself. If it is there, the error is Exists. Only with
 	// Capabilities.CreateContainer.
 	CreateContainer(ctx context.Context) error
+	// Space tells how much can be written below prefix now, whether or not the container exists yet. Only with
+	// Capabilities.Space.
+	Space(ctx context.Context, prefix string) (Space, error)
 }
 
 // Info is what a container promises. A promise is tested by backendtest both ways: kept where it is made, refused with
@@ -116,6 +119,7 @@ type Capabilities struct {
 	Versions         bool `json:"versions"`           // Versions; whether old versions are kept is the container's setting
 	Restore          bool `json:"restore"`            // Restore: objects can be archived
 	CreateContainer  bool `json:"create_container"`   // CreateContainer
+	Space            bool `json:"space"`              // Space
 }
 
 // Limits are sizes in bytes; zero means none.
@@ -141,6 +145,14 @@ type Object struct {
 	Tier       string `json:"tier,omitempty"`       // storage tier or class in the service's words; empty is the usual one
 	Archived   bool   `json:"archived,omitempty"`   // it cannot be read before Restore
 	Generation string `json:"generation,omitempty"` // opaque; set by Versions only: the methods then mean this version
+}
+
+// Space is what can be written to a container.
+type Space struct {
+	Place    string `json:"place,omitempty"`     // names what has the room, such as a disk: the same for all containers on it
+	Free     int64  `json:"free"`                // bytes; negative if it is not known
+	Largest  int64  `json:"largest,omitempty"`   // bytes of the largest object; zero if that is not limited
+	ReadOnly string `json:"read_only,omitempty"` // why nothing can be written; empty if something can
 }
 
 // Entry is an object or, with Prefix set, everything below a prefix.

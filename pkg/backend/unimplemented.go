@@ -103,3 +103,8 @@ func (Unimplemented) Restore(_ context.Context, obj Object, _ time.Duration) err
 func (Unimplemented) CreateContainer(context.Context) error {
 	return unsupported("create container", "")
 }
+
+// Space fails with Unsupported.
+func (Unimplemented) Space(_ context.Context, prefix string) (Space, error) {
+	return Space{}, unsupported("look for space", prefix)
+}

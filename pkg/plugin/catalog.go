@@ -104,3 +104,12 @@ func (s *storage) CreateContainer(ctx context.Context) error {
 		return err
 	})
 }
+
+func (s *storage) Space(ctx context.Context, prefix string) (space backend.Space, err error) {
+	err = s.h.do(ctx, call{op: "look for space", key: prefix}, func(ctx context.Context, g *guest) error {
+		r, err := g.storage.Space(ctx, &pb.SpaceRequest{Container: s.at, Prefix: []byte(prefix)})
+		space = spaceFrom(r.GetSpace())
+		return err
+	})
+	return space, err
+}

@@ -76,3 +76,15 @@ func (s storageServer) CreateContainer(ctx context.Context, r *pb.CreateContaine
 	}
 	return &pb.CreateContainerResponse{}, c.CreateContainer(ctx)
 }
+
+func (s storageServer) Space(ctx context.Context, r *pb.SpaceRequest) (*pb.SpaceResponse, error) {
+	c, err := s.container(r.GetContainer())
+	if err != nil {
+		return nil, err
+	}
+	space, err := c.Space(ctx, string(r.GetPrefix()))
+	if err != nil {
+		return nil, err
+	}
+	return &pb.SpaceResponse{Space: spaceTo(space)}, nil
+}

@@ -84,7 +84,7 @@ func infoTo(i backend.Info) *pb.Info {
 			Delete: c.Delete, Sequential: c.Sequential, PutIfAbsent: c.PutIfAbsent, CompleteIfAbsent: c.CompleteIfAbsent,
 			IfVersion: c.IfVersion, Holes: c.Holes, Strays: c.Strays, ModTime: c.ModTime,
 			MakesContainer: c.MakesContainer, Browse: c.Browse, Versions: c.Versions, Restore: c.Restore,
-			CreateContainer: c.CreateContainer},
+			CreateContainer: c.CreateContainer, Space: c.Space},
 		Checksums: each(i.Checksums, func(a backend.Algorithm) string { return text(string(a)) }),
 		CopyFrom:  texts(i.CopyFrom),
 		Limits: &pb.Limits{MinPart: l.MinPart, MaxPart: l.MaxPart, MaxParts: int64(l.MaxParts), MaxPut: l.MaxPut,
@@ -99,7 +99,8 @@ func infoFrom(i *pb.Info) backend.Info {
 			ListUploads: c.GetListUploads(), Delete: c.GetDelete(), Sequential: c.GetSequential(),
 			PutIfAbsent: c.GetPutIfAbsent(), CompleteIfAbsent: c.GetCompleteIfAbsent(), IfVersion: c.GetIfVersion(),
 			Holes: c.GetHoles(), Strays: c.GetStrays(), ModTime: c.GetModTime(), MakesContainer: c.GetMakesContainer(),
-			Browse: c.GetBrowse(), Versions: c.GetVersions(), Restore: c.GetRestore(), CreateContainer: c.GetCreateContainer()},
+			Browse: c.GetBrowse(), Versions: c.GetVersions(), Restore: c.GetRestore(), CreateContainer: c.GetCreateContainer(),
+			Space: c.GetSpace()},
 		Checksums: each(i.GetChecksums(), func(s string) backend.Algorithm { return backend.Algorithm(s) }),
 		CopyFrom:  slices.Clone(i.GetCopyFrom()),
 		Limits: backend.Limits{MinPart: l.GetMinPart(), MaxPart: l.GetMaxPart(), MaxParts: int(l.GetMaxParts()),
@@ -172,6 +173,14 @@ func exportFrom(r *pb.ExportRequest) backend.ExportRequest {
 	return backend.ExportRequest{Token: r.GetToken(), Instance: string(r.GetInstance()), Name: string(r.GetName()),
 		Formats: r.GetFormats(), Staging: locationFrom(r.GetStaging()), Tags: pairsFrom(r.GetTags(), false),
 		Image: string(r.GetImage())}
+}
+
+func spaceTo(s backend.Space) *pb.Space {
+	return &pb.Space{Place: []byte(s.Place), Free: s.Free, Largest: s.Largest, ReadOnly: text(s.ReadOnly)}
+}
+
+func spaceFrom(s *pb.Space) backend.Space {
+	return backend.Space{Place: string(s.GetPlace()), Free: s.GetFree(), Largest: s.GetLargest(), ReadOnly: s.GetReadOnly()}
 }
 
 func concernTo(c backend.Concern) *pb.Concern {

@@ -323,3 +323,40 @@ func first[T any](t *testing.T, all iter.Seq2[T, error]) {
 	}
 	t.Error("the sequence is empty")
 }
+
+func TestSpaceOfASmallDisk(t *testing.T) {
+	inNamespace(t, 0, func(t *testing.T, dir string) {
+		s, ctx := mount(t, dir, "size=8m"), t.Context()
+		before, err := s.Space(ctx, "a/b/")
+		if err != nil || before.Free > 8<<20 || before.Free < 7<<20 || before.Place == "" || before.ReadOnly != "" {
+			t.Fatalf("%+v, %v", before, err)
+		}
+		if _, err := s.Put(ctx, "a/b/c", noise(4<<20, 1), backend.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		after, err := s.Space(ctx, "a/b/d/e/")
+		if err != nil || after.Place != before.Place || before.Free-after.Free < 4<<20 {
+			t.Errorf("after 4 MiB: %+v, %v", after, err)
+		}
+		if _, err := s.Space(ctx, "a/b/c/"); err == nil {
+			t.Error("below a file there is space")
+		}
+		if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+			t.Fatal(err)
+		}
+		if ro, err := s.Space(ctx, ""); err != nil || !strings.Contains(ro.ReadOnly, "read-only") {
+			t.Errorf("%+v, %v", ro, err)
+		}
+	})
+}
+
+func TestSpaceOfADirectoryOfSomebodyElse(t *testing.T) {
+	inNamespace(t, 1000, func(t *testing.T, dir string) {
+		if err := os.Chmod(dir, 0o500); err != nil {
+			t.Fatal(err)
+		}
+		if space, err := open(t, dir).Space(t.Context(), "x/"); err != nil || !strings.Contains(space.ReadOnly, "permission denied") {
+			t.Errorf("%+v, %v", space, err)
+		}
+	})
+}

@@ -42,7 +42,7 @@ func (s *storage) Info() backend.Info {
 			Write: true, List: true, ListParts: true, ListUploads: true, Delete: true,
 			PutIfAbsent: true, CompleteIfAbsent: true, IfVersion: true,
 			Holes: keepsHoles, Strays: true, ModTime: true, MakesContainer: true,
-			Browse: true, CreateContainer: true,
+			Browse: true, CreateContainer: true, Space: true,
 		},
 		Checksums: []backend.Algorithm{backend.CRC32C},
 		CopyFrom:  []string{"file"},

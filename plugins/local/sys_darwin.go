@@ -28,3 +28,15 @@ func (f *folder) freeSpace() (free int64, ok bool) {
 	}
 	return int64(st.Bavail) * int64(st.Bsize), true
 }
+
+// device names the file system of f.
+func (f *folder) device() string {
+	var st syscall.Stat_t
+	if err := syscall.Fstat(int(f.dir.Fd()), &st); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("device %x", st.Dev)
+}
+
+// largest does not know.
+func (f *folder) largest() int64 { return 0 }

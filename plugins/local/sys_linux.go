@@ -86,3 +86,21 @@ func (f *folder) freeSpace() (free int64, ok bool) {
 	}
 	return int64(st.Bavail) * st.Bsize, true
 }
+
+// device names the file system of f.
+func (f *folder) device() string {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.dir.Fd()), &st); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("device %x", st.Dev)
+}
+
+// largest is the size of the largest file of the file system, in bytes; 0 if it has no limit that matters.
+func (f *folder) largest() int64 {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(f.dir.Fd()), &st); err == nil && st.Type == unix.MSDOS_SUPER_MAGIC {
+		return 4<<30 - 1
+	}
+	return 0
+}

@@ -69,3 +69,6 @@ func getAttr(f *os.File, name string) []byte {
 	}
 	return value[:n]
 }
+
+// writable reports why nothing can be written in a directory.
+func writable(dir string) error { return unix.Access(dir, unix.W_OK) }

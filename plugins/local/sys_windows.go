@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/windows"
 )
@@ -53,3 +54,12 @@ func (f *folder) freeSpace() (free int64, ok bool) {
 func setAttr(*os.File, string, []byte) error { return errors.ErrUnsupported }
 
 func getAttr(*os.File, string) []byte { return nil }
+
+// device names the volume of f.
+func (f *folder) device() string { return filepath.VolumeName(f.root.Name()) }
+
+// largest does not know.
+func (f *folder) largest() int64 { return 0 }
+
+// writable does not know: it takes a write to find out.
+func writable(string) error { return nil }

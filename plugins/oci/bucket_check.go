@@ -42,3 +42,18 @@ func bucketConcerns(bucket objectstorage.Bucket) []backend.Concern {
 	}
 	return found
 }
+
+// Space tells whether the bucket can be written to. Object storage has no end of its own.
+func (b *bucket) Space(ctx context.Context, prefix string) (backend.Space, error) {
+	resp, err := b.p.objects.GetBucket(quick(ctx), objectstorage.GetBucketRequest{
+		NamespaceName: &b.namespace, BucketName: &b.name, RequestMetadata: b.p.once,
+	})
+	if err != nil {
+		return backend.Space{}, b.fail(ctx, "look for space", prefix, resp, err)
+	}
+	space := backend.Space{Free: -1}
+	if value(resp.IsReadOnly) {
+		space.ReadOnly = "bucket " + b.name + " is the target of a replication"
+	}
+	return space, nil
+}

@@ -34,13 +34,14 @@ type broken struct {
 	versions func(ctx context.Context, prefix string) iter.Seq2[backend.ObjectVersion, error]
 	restore  func(ctx context.Context, obj backend.Object, period time.Duration) error
 	make     func(ctx context.Context) error
+	space    func(ctx context.Context, prefix string) (backend.Space, error)
 }
 
 // newBroken returns a whole one; each mutant replaces what it breaks.
 func newBroken(m *backendtest.Mem) *broken {
 	return &broken{Mem: m, info: m.Info, stat: m.Stat, readAt: m.ReadAt, put: m.Put, create: m.CreateUpload, part: m.UploadPart,
 		parts: m.ListParts, complete: m.CompleteUpload, abort: m.AbortUpload, list: m.List, uploads: m.ListUploads, copy: m.Copy,
-		delete: m.Delete, browse: m.Browse, versions: m.Versions, restore: m.Restore, make: m.CreateContainer}
+		delete: m.Delete, browse: m.Browse, versions: m.Versions, restore: m.Restore, make: m.CreateContainer, space: m.Space}
 }
 
 func (b *broken) Info() backend.Info { return b.info() }
@@ -86,6 +87,9 @@ func (b *broken) Restore(ctx context.Context, obj backend.Object, period time.Du
 	return b.restore(ctx, obj, period)
 }
 func (b *broken) CreateContainer(ctx context.Context) error { return b.make(ctx) }
+func (b *broken) Space(ctx context.Context, prefix string) (backend.Space, error) {
+	return b.space(ctx, prefix)
+}
 
 // mutant is one way to break the contract and the cases that must notice.
 type mutant struct {

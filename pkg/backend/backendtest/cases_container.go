@@ -11,6 +11,7 @@ import (
 var containerCases = []testCase{
 	{"restore", func(i backend.Info) bool { return i.Can.Write && i.Can.Restore }, restore},
 	{"restore-missing", func(i backend.Info) bool { return i.Can.Restore }, restoreMissing},
+	{"space", func(i backend.Info) bool { return i.Can.Space }, space},
 	{"create-container", func(i backend.Info) bool { return i.Can.CreateContainer }, createContainer},
 	{"create-container-twice", func(i backend.Info) bool { return i.Can.CreateContainer }, createContainerTwice},
 }
@@ -64,6 +65,30 @@ func restore(r *run) error {
 
 func restoreMissing(r *run) error {
 	r.fails(r.s.Restore(r.ctx, backend.Object{Key: r.key("none")}, time.Hour), backend.NotFound, "restore of an object that is not there")
+	return nil
+}
+
+// space looks for room where something has just been written, and where nothing is yet.
+func space(r *run) error {
+	if _, _, err := r.put(r.key("object"), 100); err != nil {
+		return err
+	}
+	here, err := r.s.Space(r.ctx, r.prefix)
+	if err != nil {
+		return err
+	}
+	deeper, err := r.s.Space(r.ctx, r.key("not/there/yet/"))
+	if err != nil {
+		return fmt.Errorf("below a prefix without objects: %w", err)
+	}
+	switch {
+	case here.ReadOnly != "" || here.Free == 0:
+		r.errorf("an object could be written, and the space is %+v", here)
+	case here.Largest != 0 && here.Largest < 100:
+		r.errorf("an object of 100 bytes could be written, and the largest is said to have %d", here.Largest)
+	case here.Place != deeper.Place || here.ReadOnly != deeper.ReadOnly:
+		r.errorf("the space is %+v, and below it %+v", here, deeper)
+	}
 	return nil
 }
 

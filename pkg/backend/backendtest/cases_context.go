@@ -72,6 +72,10 @@ func (r *run) refusesEnded(ctx context.Context, o backend.Object) {
 	if r.info.Can.Restore {
 		r.fails(r.s.Restore(ctx, o, time.Hour), backend.Canceled, "restore")
 	}
+	if r.info.Can.Space {
+		_, err = r.s.Space(ctx, r.prefix)
+		r.fails(err, backend.Canceled, "look for space")
+	}
 	if r.info.Can.CreateContainer {
 		r.fails(r.s.CreateContainer(ctx), backend.Canceled, "create container")
 	}

@@ -26,7 +26,7 @@ func infoIsSound(r *run) error {
 	if l.MaxPart > 0 && l.MinPart > l.MaxPart {
 		r.errorf("Limits.MinPart %d exceeds MaxPart %d", l.MinPart, l.MaxPart)
 	}
-	if !can.Write && (can.PutIfAbsent || can.CompleteIfAbsent || can.IfVersion || can.Sequential || can.ModTime || can.CreateContainer || len(r.info.CopyFrom) > 0) {
+	if !can.Write && (can.PutIfAbsent || can.CompleteIfAbsent || can.IfVersion || can.Sequential || can.ModTime || can.CreateContainer || can.Space || len(r.info.CopyFrom) > 0) {
 		r.errorf("Info promises ways of writing without Write: %+v", r.info)
 	}
 	for _, a := range r.info.Checksums {
@@ -106,6 +106,10 @@ func (r *run) refusesOptional(key string) error {
 	}
 	if !can.CreateContainer {
 		r.fails(r.s.CreateContainer(r.ctx), backend.Unsupported, "create container")
+	}
+	if !can.Space {
+		_, err := r.s.Space(r.ctx, r.prefix)
+		r.fails(err, backend.Unsupported, "look for space")
 	}
 	if can.Versions {
 		return nil

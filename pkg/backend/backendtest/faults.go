@@ -331,6 +331,15 @@ func (f *Faults) Restore(ctx context.Context, obj backend.Object, period time.Du
 	})
 }
 
+// Space passes on.
+func (f *Faults) Space(ctx context.Context, prefix string) (space backend.Space, err error) {
+	err = f.pass(ctx, call{op: OpSpace, key: prefix}, func([]*Rule) error {
+		space, err = f.Storage.Space(ctx, prefix)
+		return err
+	})
+	return answer(space, err)
+}
+
 // CreateContainer passes on.
 func (f *Faults) CreateContainer(ctx context.Context) error {
 	return f.pass(ctx, call{op: OpCreate}, func([]*Rule) error { return f.Storage.CreateContainer(ctx) })

@@ -28,6 +28,7 @@ type MemOptions struct {
 	Discard    bool                 // keep no bytes: sizes and CRC32C only; a read of what was written is Unsupported
 	Versioned  bool                 // keep what is replaced or deleted, as Versions lists it
 	Missing    bool                 // the container does not exist before CreateContainer
+	Space      backend.Space        // what Space tells; 1 TiB if zero
 	Now        func() time.Time     // the clock; time.Now if nil
 }
 
@@ -71,6 +72,9 @@ func NewMem(o MemOptions) *Mem {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Space == (backend.Space{}) {
+		o.Space = backend.Space{Place: o.Name, Free: 1 << 40}
+	}
 	m := &Mem{
 		o: o, info: memInfo(o), pattern: NewPattern(0),
 		objects: map[string]*memObject{}, uploads: map[string]*memUpload{}, history: map[string][]memVersion{}, missing: o.Missing,
@@ -92,6 +96,7 @@ func memInfo(o MemOptions) backend.Info {
 			Delete: !off.Delete, Sequential: o.Sequential, PutIfAbsent: !off.PutIfAbsent,
 			CompleteIfAbsent: !off.CompleteIfAbsent, IfVersion: !off.IfVersion, ModTime: !off.ModTime,
 			Browse: !off.Browse, Versions: !off.Versions, Restore: !off.Restore, CreateContainer: !off.CreateContainer,
+			Space: !off.Space,
 		},
 		Checksums: o.Checksums,
 		Limits:    o.Limits,
@@ -105,7 +110,7 @@ func memInfo(o MemOptions) backend.Info {
 	if off.Write {
 		info.Can.Sequential, info.Can.PutIfAbsent, info.Can.CompleteIfAbsent = false, false, false
 		info.Can.IfVersion, info.Can.ModTime, info.Can.ListParts = false, false, false
-		info.Can.CreateContainer = false
+		info.Can.CreateContainer, info.Can.Space = false, false
 	}
 	if info.Can.Write {
 		info.CopyFrom = []string{o.Scheme}

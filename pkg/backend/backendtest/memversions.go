@@ -223,6 +223,14 @@ func (m *Mem) Restore(ctx context.Context, obj backend.Object, period time.Durat
 	return nil
 }
 
+// Space tells MemOptions.Space.
+func (m *Mem) Space(ctx context.Context, prefix string) (backend.Space, error) {
+	if err := m.ended(ctx, OpSpace, prefix); err != nil {
+		return backend.Space{}, err
+	}
+	return m.o.Space, can(m.info.Can.Space, OpSpace, prefix, "measure of its space")
+}
+
 // CreateContainer makes a container that is Missing.
 func (m *Mem) CreateContainer(ctx context.Context) error {
 	if err := m.ended(ctx, OpCreate, m.o.Name); err != nil {

@@ -110,6 +110,9 @@ var versionMutants = []mutant{
 	{name: "restore of nothing succeeds", cases: "restore-missing", wreck: func(_ *testing.T, b *broken) {
 		b.restore = func(context.Context, backend.Object, time.Duration) error { return nil }
 	}},
+	{name: "there is no space", cases: "space", wreck: func(_ *testing.T, b *broken) {
+		b.space = func(context.Context, string) (backend.Space, error) { return backend.Space{}, nil }
+	}},
 	{name: "a container is made again and again", cases: "create-container create-container-twice", wreck: func(_ *testing.T, b *broken) {
 		b.make = func(ctx context.Context) error {
 			if err := b.Mem.CreateContainer(ctx); !errors.Is(err, backend.Exists) {

@@ -27,6 +27,7 @@ const (
 	OpBrowse         = "browse"
 	OpVersions       = "list versions"
 	OpRestore        = "restore"
+	OpSpace          = "look for space"
 	OpCreate         = "create container"
 
 	OpCheckExports = "check exports"

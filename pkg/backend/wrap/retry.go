@@ -241,6 +241,14 @@ func (r *retry) Restore(ctx context.Context, obj backend.Object, period time.Dur
 	return r.p.Do(ctx, "restore", func(ctx context.Context) error { return r.Storage.Restore(ctx, obj, period) })
 }
 
+func (r *retry) Space(ctx context.Context, prefix string) (space backend.Space, err error) {
+	err = r.p.Do(ctx, "look for space", func(ctx context.Context) error {
+		space, err = r.Storage.Space(ctx, prefix)
+		return err
+	})
+	return space, err
+}
+
 func (r *retry) CreateContainer(ctx context.Context) error {
 	unknown := false
 	return r.p.Do(ctx, "create container", func(ctx context.Context) error {

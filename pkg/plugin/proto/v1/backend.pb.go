@@ -851,6 +851,7 @@ type Capabilities struct {
 	Versions         bool                   `protobuf:"varint,15,opt,name=versions,proto3" json:"versions,omitempty"` // without it the host never names a generation
 	Restore          bool                   `protobuf:"varint,16,opt,name=restore,proto3" json:"restore,omitempty"`
 	CreateContainer  bool                   `protobuf:"varint,17,opt,name=create_container,json=createContainer,proto3" json:"create_container,omitempty"`
+	Space            bool                   `protobuf:"varint,18,opt,name=space,proto3" json:"space,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1000,6 +1001,13 @@ func (x *Capabilities) GetRestore() bool {
 func (x *Capabilities) GetCreateContainer() bool {
 	if x != nil {
 		return x.CreateContainer
+	}
+	return false
+}
+
+func (x *Capabilities) GetSpace() bool {
+	if x != nil {
+		return x.Space
 	}
 	return false
 }
@@ -3402,6 +3410,170 @@ func (*CreateContainerResponse) Descriptor() ([]byte, []int) {
 	return file_backend_proto_rawDescGZIP(), []int{55}
 }
 
+type SpaceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Container     *Location              `protobuf:"bytes,1,opt,name=container,proto3" json:"container,omitempty"`
+	Prefix        []byte                 `protobuf:"bytes,2,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpaceRequest) Reset() {
+	*x = SpaceRequest{}
+	mi := &file_backend_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpaceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpaceRequest) ProtoMessage() {}
+
+func (x *SpaceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpaceRequest.ProtoReflect.Descriptor instead.
+func (*SpaceRequest) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *SpaceRequest) GetContainer() *Location {
+	if x != nil {
+		return x.Container
+	}
+	return nil
+}
+
+func (x *SpaceRequest) GetPrefix() []byte {
+	if x != nil {
+		return x.Prefix
+	}
+	return nil
+}
+
+type SpaceResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Space         *Space                 `protobuf:"bytes,1,opt,name=space,proto3" json:"space,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpaceResponse) Reset() {
+	*x = SpaceResponse{}
+	mi := &file_backend_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpaceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpaceResponse) ProtoMessage() {}
+
+func (x *SpaceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpaceResponse.ProtoReflect.Descriptor instead.
+func (*SpaceResponse) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *SpaceResponse) GetSpace() *Space {
+	if x != nil {
+		return x.Space
+	}
+	return nil
+}
+
+type Space struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Place         []byte                 `protobuf:"bytes,1,opt,name=place,proto3" json:"place,omitempty"`
+	Free          int64                  `protobuf:"varint,2,opt,name=free,proto3" json:"free,omitempty"` // bytes; negative if it is not known
+	Largest       int64                  `protobuf:"varint,3,opt,name=largest,proto3" json:"largest,omitempty"`
+	ReadOnly      string                 `protobuf:"bytes,4,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Space) Reset() {
+	*x = Space{}
+	mi := &file_backend_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Space) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Space) ProtoMessage() {}
+
+func (x *Space) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Space.ProtoReflect.Descriptor instead.
+func (*Space) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *Space) GetPlace() []byte {
+	if x != nil {
+		return x.Place
+	}
+	return nil
+}
+
+func (x *Space) GetFree() int64 {
+	if x != nil {
+		return x.Free
+	}
+	return 0
+}
+
+func (x *Space) GetLargest() int64 {
+	if x != nil {
+		return x.Largest
+	}
+	return 0
+}
+
+func (x *Space) GetReadOnly() string {
+	if x != nil {
+		return x.ReadOnly
+	}
+	return ""
+}
+
 type ExportRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Token         string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
@@ -3417,7 +3589,7 @@ type ExportRequest struct {
 
 func (x *ExportRequest) Reset() {
 	*x = ExportRequest{}
-	mi := &file_backend_proto_msgTypes[56]
+	mi := &file_backend_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3429,7 +3601,7 @@ func (x *ExportRequest) String() string {
 func (*ExportRequest) ProtoMessage() {}
 
 func (x *ExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[56]
+	mi := &file_backend_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3442,7 +3614,7 @@ func (x *ExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
 func (*ExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{56}
+	return file_backend_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ExportRequest) GetToken() string {
@@ -3505,7 +3677,7 @@ type Concern struct {
 
 func (x *Concern) Reset() {
 	*x = Concern{}
-	mi := &file_backend_proto_msgTypes[57]
+	mi := &file_backend_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3517,7 +3689,7 @@ func (x *Concern) String() string {
 func (*Concern) ProtoMessage() {}
 
 func (x *Concern) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[57]
+	mi := &file_backend_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3530,7 +3702,7 @@ func (x *Concern) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Concern.ProtoReflect.Descriptor instead.
 func (*Concern) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{57}
+	return file_backend_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Concern) GetText() string {
@@ -3563,7 +3735,7 @@ type CheckExportsRequest struct {
 
 func (x *CheckExportsRequest) Reset() {
 	*x = CheckExportsRequest{}
-	mi := &file_backend_proto_msgTypes[58]
+	mi := &file_backend_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3575,7 +3747,7 @@ func (x *CheckExportsRequest) String() string {
 func (*CheckExportsRequest) ProtoMessage() {}
 
 func (x *CheckExportsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[58]
+	mi := &file_backend_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3588,7 +3760,7 @@ func (x *CheckExportsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckExportsRequest.ProtoReflect.Descriptor instead.
 func (*CheckExportsRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{58}
+	return file_backend_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *CheckExportsRequest) GetRequests() []*ExportRequest {
@@ -3608,7 +3780,7 @@ type CheckExportsResponse struct {
 
 func (x *CheckExportsResponse) Reset() {
 	*x = CheckExportsResponse{}
-	mi := &file_backend_proto_msgTypes[59]
+	mi := &file_backend_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3620,7 +3792,7 @@ func (x *CheckExportsResponse) String() string {
 func (*CheckExportsResponse) ProtoMessage() {}
 
 func (x *CheckExportsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[59]
+	mi := &file_backend_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3633,7 +3805,7 @@ func (x *CheckExportsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckExportsResponse.ProtoReflect.Descriptor instead.
 func (*CheckExportsResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{59}
+	return file_backend_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *CheckExportsResponse) GetChecked() []*Concerns {
@@ -3652,7 +3824,7 @@ type Concerns struct {
 
 func (x *Concerns) Reset() {
 	*x = Concerns{}
-	mi := &file_backend_proto_msgTypes[60]
+	mi := &file_backend_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3664,7 +3836,7 @@ func (x *Concerns) String() string {
 func (*Concerns) ProtoMessage() {}
 
 func (x *Concerns) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[60]
+	mi := &file_backend_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3677,7 +3849,7 @@ func (x *Concerns) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Concerns.ProtoReflect.Descriptor instead.
 func (*Concerns) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{60}
+	return file_backend_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Concerns) GetConcerns() []*Concern {
@@ -3702,7 +3874,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_backend_proto_msgTypes[61]
+	mi := &file_backend_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3714,7 +3886,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[61]
+	mi := &file_backend_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3727,7 +3899,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{61}
+	return file_backend_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Job) GetId() []byte {
@@ -3792,7 +3964,7 @@ type Artifact struct {
 
 func (x *Artifact) Reset() {
 	*x = Artifact{}
-	mi := &file_backend_proto_msgTypes[62]
+	mi := &file_backend_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3804,7 +3976,7 @@ func (x *Artifact) String() string {
 func (*Artifact) ProtoMessage() {}
 
 func (x *Artifact) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[62]
+	mi := &file_backend_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3817,7 +3989,7 @@ func (x *Artifact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Artifact.ProtoReflect.Descriptor instead.
 func (*Artifact) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{62}
+	return file_backend_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Artifact) GetName() []byte {
@@ -3864,7 +4036,7 @@ type StartExportRequest struct {
 
 func (x *StartExportRequest) Reset() {
 	*x = StartExportRequest{}
-	mi := &file_backend_proto_msgTypes[63]
+	mi := &file_backend_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3876,7 +4048,7 @@ func (x *StartExportRequest) String() string {
 func (*StartExportRequest) ProtoMessage() {}
 
 func (x *StartExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[63]
+	mi := &file_backend_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3889,7 +4061,7 @@ func (x *StartExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartExportRequest.ProtoReflect.Descriptor instead.
 func (*StartExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{63}
+	return file_backend_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *StartExportRequest) GetRequest() *ExportRequest {
@@ -3908,7 +4080,7 @@ type StartExportResponse struct {
 
 func (x *StartExportResponse) Reset() {
 	*x = StartExportResponse{}
-	mi := &file_backend_proto_msgTypes[64]
+	mi := &file_backend_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3920,7 +4092,7 @@ func (x *StartExportResponse) String() string {
 func (*StartExportResponse) ProtoMessage() {}
 
 func (x *StartExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[64]
+	mi := &file_backend_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3933,7 +4105,7 @@ func (x *StartExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartExportResponse.ProtoReflect.Descriptor instead.
 func (*StartExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{64}
+	return file_backend_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *StartExportResponse) GetJob() *Job {
@@ -3952,7 +4124,7 @@ type FindExportRequest struct {
 
 func (x *FindExportRequest) Reset() {
 	*x = FindExportRequest{}
-	mi := &file_backend_proto_msgTypes[65]
+	mi := &file_backend_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3964,7 +4136,7 @@ func (x *FindExportRequest) String() string {
 func (*FindExportRequest) ProtoMessage() {}
 
 func (x *FindExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[65]
+	mi := &file_backend_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3977,7 +4149,7 @@ func (x *FindExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindExportRequest.ProtoReflect.Descriptor instead.
 func (*FindExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{65}
+	return file_backend_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *FindExportRequest) GetRequest() *ExportRequest {
@@ -3996,7 +4168,7 @@ type FindExportResponse struct {
 
 func (x *FindExportResponse) Reset() {
 	*x = FindExportResponse{}
-	mi := &file_backend_proto_msgTypes[66]
+	mi := &file_backend_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4008,7 +4180,7 @@ func (x *FindExportResponse) String() string {
 func (*FindExportResponse) ProtoMessage() {}
 
 func (x *FindExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[66]
+	mi := &file_backend_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4021,7 +4193,7 @@ func (x *FindExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindExportResponse.ProtoReflect.Descriptor instead.
 func (*FindExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{66}
+	return file_backend_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *FindExportResponse) GetJob() *Job {
@@ -4040,7 +4212,7 @@ type PollExportRequest struct {
 
 func (x *PollExportRequest) Reset() {
 	*x = PollExportRequest{}
-	mi := &file_backend_proto_msgTypes[67]
+	mi := &file_backend_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4052,7 +4224,7 @@ func (x *PollExportRequest) String() string {
 func (*PollExportRequest) ProtoMessage() {}
 
 func (x *PollExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[67]
+	mi := &file_backend_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4065,7 +4237,7 @@ func (x *PollExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PollExportRequest.ProtoReflect.Descriptor instead.
 func (*PollExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{67}
+	return file_backend_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *PollExportRequest) GetId() []byte {
@@ -4084,7 +4256,7 @@ type PollExportResponse struct {
 
 func (x *PollExportResponse) Reset() {
 	*x = PollExportResponse{}
-	mi := &file_backend_proto_msgTypes[68]
+	mi := &file_backend_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4096,7 +4268,7 @@ func (x *PollExportResponse) String() string {
 func (*PollExportResponse) ProtoMessage() {}
 
 func (x *PollExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[68]
+	mi := &file_backend_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4109,7 +4281,7 @@ func (x *PollExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PollExportResponse.ProtoReflect.Descriptor instead.
 func (*PollExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{68}
+	return file_backend_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *PollExportResponse) GetJob() *Job {
@@ -4129,7 +4301,7 @@ type EndExportRequest struct {
 
 func (x *EndExportRequest) Reset() {
 	*x = EndExportRequest{}
-	mi := &file_backend_proto_msgTypes[69]
+	mi := &file_backend_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4141,7 +4313,7 @@ func (x *EndExportRequest) String() string {
 func (*EndExportRequest) ProtoMessage() {}
 
 func (x *EndExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[69]
+	mi := &file_backend_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4154,7 +4326,7 @@ func (x *EndExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndExportRequest.ProtoReflect.Descriptor instead.
 func (*EndExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{69}
+	return file_backend_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *EndExportRequest) GetId() []byte {
@@ -4179,7 +4351,7 @@ type EndExportResponse struct {
 
 func (x *EndExportResponse) Reset() {
 	*x = EndExportResponse{}
-	mi := &file_backend_proto_msgTypes[70]
+	mi := &file_backend_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4191,7 +4363,7 @@ func (x *EndExportResponse) String() string {
 func (*EndExportResponse) ProtoMessage() {}
 
 func (x *EndExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[70]
+	mi := &file_backend_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4204,7 +4376,7 @@ func (x *EndExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndExportResponse.ProtoReflect.Descriptor instead.
 func (*EndExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{70}
+	return file_backend_proto_rawDescGZIP(), []int{73}
 }
 
 type Scope struct {
@@ -4219,7 +4391,7 @@ type Scope struct {
 
 func (x *Scope) Reset() {
 	*x = Scope{}
-	mi := &file_backend_proto_msgTypes[71]
+	mi := &file_backend_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4231,7 +4403,7 @@ func (x *Scope) String() string {
 func (*Scope) ProtoMessage() {}
 
 func (x *Scope) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[71]
+	mi := &file_backend_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4244,7 +4416,7 @@ func (x *Scope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scope.ProtoReflect.Descriptor instead.
 func (*Scope) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{71}
+	return file_backend_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Scope) GetId() []byte {
@@ -4293,7 +4465,7 @@ type Resource struct {
 
 func (x *Resource) Reset() {
 	*x = Resource{}
-	mi := &file_backend_proto_msgTypes[72]
+	mi := &file_backend_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4305,7 +4477,7 @@ func (x *Resource) String() string {
 func (*Resource) ProtoMessage() {}
 
 func (x *Resource) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[72]
+	mi := &file_backend_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4318,7 +4490,7 @@ func (x *Resource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource.ProtoReflect.Descriptor instead.
 func (*Resource) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{72}
+	return file_backend_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Resource) GetId() []byte {
@@ -4399,7 +4571,7 @@ type ScopesRequest struct {
 
 func (x *ScopesRequest) Reset() {
 	*x = ScopesRequest{}
-	mi := &file_backend_proto_msgTypes[73]
+	mi := &file_backend_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4411,7 +4583,7 @@ func (x *ScopesRequest) String() string {
 func (*ScopesRequest) ProtoMessage() {}
 
 func (x *ScopesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[73]
+	mi := &file_backend_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4424,7 +4596,7 @@ func (x *ScopesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScopesRequest.ProtoReflect.Descriptor instead.
 func (*ScopesRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{73}
+	return file_backend_proto_rawDescGZIP(), []int{76}
 }
 
 type ScopesResponse struct {
@@ -4436,7 +4608,7 @@ type ScopesResponse struct {
 
 func (x *ScopesResponse) Reset() {
 	*x = ScopesResponse{}
-	mi := &file_backend_proto_msgTypes[74]
+	mi := &file_backend_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4448,7 +4620,7 @@ func (x *ScopesResponse) String() string {
 func (*ScopesResponse) ProtoMessage() {}
 
 func (x *ScopesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[74]
+	mi := &file_backend_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4461,7 +4633,7 @@ func (x *ScopesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScopesResponse.ProtoReflect.Descriptor instead.
 func (*ScopesResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{74}
+	return file_backend_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ScopesResponse) GetScopes() []*Scope {
@@ -4486,7 +4658,7 @@ type ResourcesRequest struct {
 
 func (x *ResourcesRequest) Reset() {
 	*x = ResourcesRequest{}
-	mi := &file_backend_proto_msgTypes[75]
+	mi := &file_backend_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4498,7 +4670,7 @@ func (x *ResourcesRequest) String() string {
 func (*ResourcesRequest) ProtoMessage() {}
 
 func (x *ResourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[75]
+	mi := &file_backend_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4511,7 +4683,7 @@ func (x *ResourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourcesRequest.ProtoReflect.Descriptor instead.
 func (*ResourcesRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{75}
+	return file_backend_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *ResourcesRequest) GetType() string {
@@ -4572,7 +4744,7 @@ type ResourcesResponse struct {
 
 func (x *ResourcesResponse) Reset() {
 	*x = ResourcesResponse{}
-	mi := &file_backend_proto_msgTypes[76]
+	mi := &file_backend_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4584,7 +4756,7 @@ func (x *ResourcesResponse) String() string {
 func (*ResourcesResponse) ProtoMessage() {}
 
 func (x *ResourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[76]
+	mi := &file_backend_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4597,7 +4769,7 @@ func (x *ResourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourcesResponse.ProtoReflect.Descriptor instead.
 func (*ResourcesResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{76}
+	return file_backend_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ResourcesResponse) GetResources() []*Resource {
@@ -4620,7 +4792,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_backend_proto_msgTypes[77]
+	mi := &file_backend_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4632,7 +4804,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[77]
+	mi := &file_backend_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4645,7 +4817,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{77}
+	return file_backend_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *MetricsRequest) GetId() []byte {
@@ -4692,7 +4864,7 @@ type MetricsResponse struct {
 
 func (x *MetricsResponse) Reset() {
 	*x = MetricsResponse{}
-	mi := &file_backend_proto_msgTypes[78]
+	mi := &file_backend_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4704,7 +4876,7 @@ func (x *MetricsResponse) String() string {
 func (*MetricsResponse) ProtoMessage() {}
 
 func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[78]
+	mi := &file_backend_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4717,7 +4889,7 @@ func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsResponse.ProtoReflect.Descriptor instead.
 func (*MetricsResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{78}
+	return file_backend_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *MetricsResponse) GetSeries() []*Series {
@@ -4738,7 +4910,7 @@ type Series struct {
 
 func (x *Series) Reset() {
 	*x = Series{}
-	mi := &file_backend_proto_msgTypes[79]
+	mi := &file_backend_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4750,7 +4922,7 @@ func (x *Series) String() string {
 func (*Series) ProtoMessage() {}
 
 func (x *Series) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[79]
+	mi := &file_backend_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4763,7 +4935,7 @@ func (x *Series) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Series.ProtoReflect.Descriptor instead.
 func (*Series) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{79}
+	return file_backend_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *Series) GetName() string {
@@ -4797,7 +4969,7 @@ type Point struct {
 
 func (x *Point) Reset() {
 	*x = Point{}
-	mi := &file_backend_proto_msgTypes[80]
+	mi := &file_backend_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4809,7 +4981,7 @@ func (x *Point) String() string {
 func (*Point) ProtoMessage() {}
 
 func (x *Point) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[80]
+	mi := &file_backend_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4822,7 +4994,7 @@ func (x *Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Point.ProtoReflect.Descriptor instead.
 func (*Point) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{80}
+	return file_backend_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *Point) GetAt() *Time {
@@ -4849,7 +5021,7 @@ type ActRequest struct {
 
 func (x *ActRequest) Reset() {
 	*x = ActRequest{}
-	mi := &file_backend_proto_msgTypes[81]
+	mi := &file_backend_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4861,7 +5033,7 @@ func (x *ActRequest) String() string {
 func (*ActRequest) ProtoMessage() {}
 
 func (x *ActRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[81]
+	mi := &file_backend_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4874,7 +5046,7 @@ func (x *ActRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActRequest.ProtoReflect.Descriptor instead.
 func (*ActRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{81}
+	return file_backend_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *ActRequest) GetId() []byte {
@@ -4899,7 +5071,7 @@ type ActResponse struct {
 
 func (x *ActResponse) Reset() {
 	*x = ActResponse{}
-	mi := &file_backend_proto_msgTypes[82]
+	mi := &file_backend_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4911,7 +5083,7 @@ func (x *ActResponse) String() string {
 func (*ActResponse) ProtoMessage() {}
 
 func (x *ActResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[82]
+	mi := &file_backend_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4924,7 +5096,7 @@ func (x *ActResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActResponse.ProtoReflect.Descriptor instead.
 func (*ActResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{82}
+	return file_backend_proto_rawDescGZIP(), []int{85}
 }
 
 var File_backend_proto protoreflect.FileDescriptor
@@ -4985,7 +5157,7 @@ const file_backend_proto_rawDesc = "" +
 	"\x03can\x18\x01 \x01(\v2#.hyperexport.plugin.v1.CapabilitiesR\x03can\x12\x1c\n" +
 	"\tchecksums\x18\x02 \x03(\tR\tchecksums\x12\x1b\n" +
 	"\tcopy_from\x18\x03 \x03(\tR\bcopyFrom\x125\n" +
-	"\x06limits\x18\x04 \x01(\v2\x1d.hyperexport.plugin.v1.LimitsR\x06limits\"\x8e\x04\n" +
+	"\x06limits\x18\x04 \x01(\v2\x1d.hyperexport.plugin.v1.LimitsR\x06limits\"\xa4\x04\n" +
 	"\fCapabilities\x12\x14\n" +
 	"\x05write\x18\x01 \x01(\bR\x05write\x12\x12\n" +
 	"\x04list\x18\x02 \x01(\bR\x04list\x12\x1d\n" +
@@ -5008,7 +5180,8 @@ const file_backend_proto_rawDesc = "" +
 	"\x06browse\x18\x0e \x01(\bR\x06browse\x12\x1a\n" +
 	"\bversions\x18\x0f \x01(\bR\bversions\x12\x18\n" +
 	"\arestore\x18\x10 \x01(\bR\arestore\x12)\n" +
-	"\x10create_container\x18\x11 \x01(\bR\x0fcreateContainer\"\xd0\x01\n" +
+	"\x10create_container\x18\x11 \x01(\bR\x0fcreateContainer\x12\x14\n" +
+	"\x05space\x18\x12 \x01(\bR\x05space\"\xd0\x01\n" +
 	"\x06Limits\x12\x19\n" +
 	"\bmin_part\x18\x01 \x01(\x03R\aminPart\x12\x19\n" +
 	"\bmax_part\x18\x02 \x01(\x03R\amaxPart\x12\x1b\n" +
@@ -5170,7 +5343,17 @@ const file_backend_proto_rawDesc = "" +
 	"\x0fRestoreResponse\"W\n" +
 	"\x16CreateContainerRequest\x12=\n" +
 	"\tcontainer\x18\x01 \x01(\v2\x1f.hyperexport.plugin.v1.LocationR\tcontainer\"\x19\n" +
-	"\x17CreateContainerResponse\"\xf1\x01\n" +
+	"\x17CreateContainerResponse\"e\n" +
+	"\fSpaceRequest\x12=\n" +
+	"\tcontainer\x18\x01 \x01(\v2\x1f.hyperexport.plugin.v1.LocationR\tcontainer\x12\x16\n" +
+	"\x06prefix\x18\x02 \x01(\fR\x06prefix\"C\n" +
+	"\rSpaceResponse\x122\n" +
+	"\x05space\x18\x01 \x01(\v2\x1c.hyperexport.plugin.v1.SpaceR\x05space\"h\n" +
+	"\x05Space\x12\x14\n" +
+	"\x05place\x18\x01 \x01(\fR\x05place\x12\x12\n" +
+	"\x04free\x18\x02 \x01(\x03R\x04free\x12\x18\n" +
+	"\alargest\x18\x03 \x01(\x03R\alargest\x12\x1b\n" +
+	"\tread_only\x18\x04 \x01(\tR\breadOnly\"\xf1\x01\n" +
 	"\rExportRequest\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\fR\binstance\x12\x12\n" +
@@ -5278,7 +5461,7 @@ const file_backend_proto_rawDesc = "" +
 	"\aBackend\x12^\n" +
 	"\tConfigure\x12'.hyperexport.plugin.v1.ConfigureRequest\x1a(.hyperexport.plugin.v1.ConfigureResponse\x12[\n" +
 	"\bDescribe\x12&.hyperexport.plugin.v1.DescribeRequest\x1a'.hyperexport.plugin.v1.DescribeResponse\x12U\n" +
-	"\x06Cancel\x12$.hyperexport.plugin.v1.CancelRequest\x1a%.hyperexport.plugin.v1.CancelResponse2\xda\x0e\n" +
+	"\x06Cancel\x12$.hyperexport.plugin.v1.CancelRequest\x1a%.hyperexport.plugin.v1.CancelResponse2\xae\x0f\n" +
 	"\aStorage\x12O\n" +
 	"\x04Open\x12\".hyperexport.plugin.v1.OpenRequest\x1a#.hyperexport.plugin.v1.OpenResponse\x12O\n" +
 	"\x04Stat\x12\".hyperexport.plugin.v1.StatRequest\x1a#.hyperexport.plugin.v1.StatResponse\x12U\n" +
@@ -5300,7 +5483,8 @@ const file_backend_proto_rawDesc = "" +
 	"\x06Browse\x12$.hyperexport.plugin.v1.BrowseRequest\x1a%.hyperexport.plugin.v1.BrowseResponse0\x01\x12]\n" +
 	"\bVersions\x12&.hyperexport.plugin.v1.VersionsRequest\x1a'.hyperexport.plugin.v1.VersionsResponse0\x01\x12X\n" +
 	"\aRestore\x12%.hyperexport.plugin.v1.RestoreRequest\x1a&.hyperexport.plugin.v1.RestoreResponse\x12p\n" +
-	"\x0fCreateContainer\x12-.hyperexport.plugin.v1.CreateContainerRequest\x1a..hyperexport.plugin.v1.CreateContainerResponse2\xfe\x03\n" +
+	"\x0fCreateContainer\x12-.hyperexport.plugin.v1.CreateContainerRequest\x1a..hyperexport.plugin.v1.CreateContainerResponse\x12R\n" +
+	"\x05Space\x12#.hyperexport.plugin.v1.SpaceRequest\x1a$.hyperexport.plugin.v1.SpaceResponse2\xfe\x03\n" +
 	"\aCompute\x12g\n" +
 	"\fCheckExports\x12*.hyperexport.plugin.v1.CheckExportsRequest\x1a+.hyperexport.plugin.v1.CheckExportsResponse\x12d\n" +
 	"\vStartExport\x12).hyperexport.plugin.v1.StartExportRequest\x1a*.hyperexport.plugin.v1.StartExportResponse\x12a\n" +
@@ -5327,7 +5511,7 @@ func file_backend_proto_rawDescGZIP() []byte {
 	return file_backend_proto_rawDescData
 }
 
-var file_backend_proto_msgTypes = make([]protoimpl.MessageInfo, 85)
+var file_backend_proto_msgTypes = make([]protoimpl.MessageInfo, 88)
 var file_backend_proto_goTypes = []any{
 	(*Error)(nil),                   // 0: hyperexport.plugin.v1.Error
 	(*ConfigureRequest)(nil),        // 1: hyperexport.plugin.v1.ConfigureRequest
@@ -5385,39 +5569,42 @@ var file_backend_proto_goTypes = []any{
 	(*RestoreResponse)(nil),         // 53: hyperexport.plugin.v1.RestoreResponse
 	(*CreateContainerRequest)(nil),  // 54: hyperexport.plugin.v1.CreateContainerRequest
 	(*CreateContainerResponse)(nil), // 55: hyperexport.plugin.v1.CreateContainerResponse
-	(*ExportRequest)(nil),           // 56: hyperexport.plugin.v1.ExportRequest
-	(*Concern)(nil),                 // 57: hyperexport.plugin.v1.Concern
-	(*CheckExportsRequest)(nil),     // 58: hyperexport.plugin.v1.CheckExportsRequest
-	(*CheckExportsResponse)(nil),    // 59: hyperexport.plugin.v1.CheckExportsResponse
-	(*Concerns)(nil),                // 60: hyperexport.plugin.v1.Concerns
-	(*Job)(nil),                     // 61: hyperexport.plugin.v1.Job
-	(*Artifact)(nil),                // 62: hyperexport.plugin.v1.Artifact
-	(*StartExportRequest)(nil),      // 63: hyperexport.plugin.v1.StartExportRequest
-	(*StartExportResponse)(nil),     // 64: hyperexport.plugin.v1.StartExportResponse
-	(*FindExportRequest)(nil),       // 65: hyperexport.plugin.v1.FindExportRequest
-	(*FindExportResponse)(nil),      // 66: hyperexport.plugin.v1.FindExportResponse
-	(*PollExportRequest)(nil),       // 67: hyperexport.plugin.v1.PollExportRequest
-	(*PollExportResponse)(nil),      // 68: hyperexport.plugin.v1.PollExportResponse
-	(*EndExportRequest)(nil),        // 69: hyperexport.plugin.v1.EndExportRequest
-	(*EndExportResponse)(nil),       // 70: hyperexport.plugin.v1.EndExportResponse
-	(*Scope)(nil),                   // 71: hyperexport.plugin.v1.Scope
-	(*Resource)(nil),                // 72: hyperexport.plugin.v1.Resource
-	(*ScopesRequest)(nil),           // 73: hyperexport.plugin.v1.ScopesRequest
-	(*ScopesResponse)(nil),          // 74: hyperexport.plugin.v1.ScopesResponse
-	(*ResourcesRequest)(nil),        // 75: hyperexport.plugin.v1.ResourcesRequest
-	(*ResourcesResponse)(nil),       // 76: hyperexport.plugin.v1.ResourcesResponse
-	(*MetricsRequest)(nil),          // 77: hyperexport.plugin.v1.MetricsRequest
-	(*MetricsResponse)(nil),         // 78: hyperexport.plugin.v1.MetricsResponse
-	(*Series)(nil),                  // 79: hyperexport.plugin.v1.Series
-	(*Point)(nil),                   // 80: hyperexport.plugin.v1.Point
-	(*ActRequest)(nil),              // 81: hyperexport.plugin.v1.ActRequest
-	(*ActResponse)(nil),             // 82: hyperexport.plugin.v1.ActResponse
-	nil,                             // 83: hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
-	nil,                             // 84: hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
+	(*SpaceRequest)(nil),            // 56: hyperexport.plugin.v1.SpaceRequest
+	(*SpaceResponse)(nil),           // 57: hyperexport.plugin.v1.SpaceResponse
+	(*Space)(nil),                   // 58: hyperexport.plugin.v1.Space
+	(*ExportRequest)(nil),           // 59: hyperexport.plugin.v1.ExportRequest
+	(*Concern)(nil),                 // 60: hyperexport.plugin.v1.Concern
+	(*CheckExportsRequest)(nil),     // 61: hyperexport.plugin.v1.CheckExportsRequest
+	(*CheckExportsResponse)(nil),    // 62: hyperexport.plugin.v1.CheckExportsResponse
+	(*Concerns)(nil),                // 63: hyperexport.plugin.v1.Concerns
+	(*Job)(nil),                     // 64: hyperexport.plugin.v1.Job
+	(*Artifact)(nil),                // 65: hyperexport.plugin.v1.Artifact
+	(*StartExportRequest)(nil),      // 66: hyperexport.plugin.v1.StartExportRequest
+	(*StartExportResponse)(nil),     // 67: hyperexport.plugin.v1.StartExportResponse
+	(*FindExportRequest)(nil),       // 68: hyperexport.plugin.v1.FindExportRequest
+	(*FindExportResponse)(nil),      // 69: hyperexport.plugin.v1.FindExportResponse
+	(*PollExportRequest)(nil),       // 70: hyperexport.plugin.v1.PollExportRequest
+	(*PollExportResponse)(nil),      // 71: hyperexport.plugin.v1.PollExportResponse
+	(*EndExportRequest)(nil),        // 72: hyperexport.plugin.v1.EndExportRequest
+	(*EndExportResponse)(nil),       // 73: hyperexport.plugin.v1.EndExportResponse
+	(*Scope)(nil),                   // 74: hyperexport.plugin.v1.Scope
+	(*Resource)(nil),                // 75: hyperexport.plugin.v1.Resource
+	(*ScopesRequest)(nil),           // 76: hyperexport.plugin.v1.ScopesRequest
+	(*ScopesResponse)(nil),          // 77: hyperexport.plugin.v1.ScopesResponse
+	(*ResourcesRequest)(nil),        // 78: hyperexport.plugin.v1.ResourcesRequest
+	(*ResourcesResponse)(nil),       // 79: hyperexport.plugin.v1.ResourcesResponse
+	(*MetricsRequest)(nil),          // 80: hyperexport.plugin.v1.MetricsRequest
+	(*MetricsResponse)(nil),         // 81: hyperexport.plugin.v1.MetricsResponse
+	(*Series)(nil),                  // 82: hyperexport.plugin.v1.Series
+	(*Point)(nil),                   // 83: hyperexport.plugin.v1.Point
+	(*ActRequest)(nil),              // 84: hyperexport.plugin.v1.ActRequest
+	(*ActResponse)(nil),             // 85: hyperexport.plugin.v1.ActResponse
+	nil,                             // 86: hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
+	nil,                             // 87: hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
 }
 var file_backend_proto_depIdxs = []int32{
-	83,  // 0: hyperexport.plugin.v1.ConfigureRequest.settings:type_name -> hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
-	84,  // 1: hyperexport.plugin.v1.ConfigureRequest.secrets:type_name -> hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
+	86,  // 0: hyperexport.plugin.v1.ConfigureRequest.settings:type_name -> hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
+	87,  // 1: hyperexport.plugin.v1.ConfigureRequest.secrets:type_name -> hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
 	2,   // 2: hyperexport.plugin.v1.ConfigureRequest.arena:type_name -> hyperexport.plugin.v1.Arena
 	6,   // 3: hyperexport.plugin.v1.DescribeResponse.compute:type_name -> hyperexport.plugin.v1.Service
 	6,   // 4: hyperexport.plugin.v1.DescribeResponse.inventory:type_name -> hyperexport.plugin.v1.Service
@@ -5480,98 +5667,102 @@ var file_backend_proto_depIdxs = []int32{
 	10,  // 61: hyperexport.plugin.v1.RestoreRequest.container:type_name -> hyperexport.plugin.v1.Location
 	16,  // 62: hyperexport.plugin.v1.RestoreRequest.object:type_name -> hyperexport.plugin.v1.Object
 	10,  // 63: hyperexport.plugin.v1.CreateContainerRequest.container:type_name -> hyperexport.plugin.v1.Location
-	10,  // 64: hyperexport.plugin.v1.ExportRequest.staging:type_name -> hyperexport.plugin.v1.Location
-	19,  // 65: hyperexport.plugin.v1.ExportRequest.tags:type_name -> hyperexport.plugin.v1.Pair
-	56,  // 66: hyperexport.plugin.v1.CheckExportsRequest.requests:type_name -> hyperexport.plugin.v1.ExportRequest
-	60,  // 67: hyperexport.plugin.v1.CheckExportsResponse.checked:type_name -> hyperexport.plugin.v1.Concerns
-	57,  // 68: hyperexport.plugin.v1.Concerns.concerns:type_name -> hyperexport.plugin.v1.Concern
-	62,  // 69: hyperexport.plugin.v1.Job.artifacts:type_name -> hyperexport.plugin.v1.Artifact
-	10,  // 70: hyperexport.plugin.v1.Artifact.at:type_name -> hyperexport.plugin.v1.Location
-	56,  // 71: hyperexport.plugin.v1.StartExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
-	61,  // 72: hyperexport.plugin.v1.StartExportResponse.job:type_name -> hyperexport.plugin.v1.Job
-	56,  // 73: hyperexport.plugin.v1.FindExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
-	61,  // 74: hyperexport.plugin.v1.FindExportResponse.job:type_name -> hyperexport.plugin.v1.Job
-	61,  // 75: hyperexport.plugin.v1.PollExportResponse.job:type_name -> hyperexport.plugin.v1.Job
-	9,   // 76: hyperexport.plugin.v1.Resource.created:type_name -> hyperexport.plugin.v1.Time
-	19,  // 77: hyperexport.plugin.v1.Resource.tags:type_name -> hyperexport.plugin.v1.Pair
-	19,  // 78: hyperexport.plugin.v1.Resource.attributes:type_name -> hyperexport.plugin.v1.Pair
-	71,  // 79: hyperexport.plugin.v1.ScopesResponse.scopes:type_name -> hyperexport.plugin.v1.Scope
-	19,  // 80: hyperexport.plugin.v1.ResourcesRequest.tags:type_name -> hyperexport.plugin.v1.Pair
-	72,  // 81: hyperexport.plugin.v1.ResourcesResponse.resources:type_name -> hyperexport.plugin.v1.Resource
-	9,   // 82: hyperexport.plugin.v1.MetricsRequest.start:type_name -> hyperexport.plugin.v1.Time
-	9,   // 83: hyperexport.plugin.v1.MetricsRequest.end:type_name -> hyperexport.plugin.v1.Time
-	79,  // 84: hyperexport.plugin.v1.MetricsResponse.series:type_name -> hyperexport.plugin.v1.Series
-	80,  // 85: hyperexport.plugin.v1.Series.points:type_name -> hyperexport.plugin.v1.Point
-	9,   // 86: hyperexport.plugin.v1.Point.at:type_name -> hyperexport.plugin.v1.Time
-	1,   // 87: hyperexport.plugin.v1.Backend.Configure:input_type -> hyperexport.plugin.v1.ConfigureRequest
-	4,   // 88: hyperexport.plugin.v1.Backend.Describe:input_type -> hyperexport.plugin.v1.DescribeRequest
-	7,   // 89: hyperexport.plugin.v1.Backend.Cancel:input_type -> hyperexport.plugin.v1.CancelRequest
-	11,  // 90: hyperexport.plugin.v1.Storage.Open:input_type -> hyperexport.plugin.v1.OpenRequest
-	24,  // 91: hyperexport.plugin.v1.Storage.Stat:input_type -> hyperexport.plugin.v1.StatRequest
-	26,  // 92: hyperexport.plugin.v1.Storage.ReadAt:input_type -> hyperexport.plugin.v1.ReadAtRequest
-	26,  // 93: hyperexport.plugin.v1.Storage.ReadAtStream:input_type -> hyperexport.plugin.v1.ReadAtRequest
-	28,  // 94: hyperexport.plugin.v1.Storage.Put:input_type -> hyperexport.plugin.v1.PutRequest
-	28,  // 95: hyperexport.plugin.v1.Storage.PutStream:input_type -> hyperexport.plugin.v1.PutRequest
-	30,  // 96: hyperexport.plugin.v1.Storage.CreateUpload:input_type -> hyperexport.plugin.v1.CreateUploadRequest
-	32,  // 97: hyperexport.plugin.v1.Storage.UploadPart:input_type -> hyperexport.plugin.v1.UploadPartRequest
-	32,  // 98: hyperexport.plugin.v1.Storage.UploadPartStream:input_type -> hyperexport.plugin.v1.UploadPartRequest
-	34,  // 99: hyperexport.plugin.v1.Storage.ListParts:input_type -> hyperexport.plugin.v1.ListPartsRequest
-	36,  // 100: hyperexport.plugin.v1.Storage.CompleteUpload:input_type -> hyperexport.plugin.v1.CompleteUploadRequest
-	38,  // 101: hyperexport.plugin.v1.Storage.AbortUpload:input_type -> hyperexport.plugin.v1.AbortUploadRequest
-	40,  // 102: hyperexport.plugin.v1.Storage.List:input_type -> hyperexport.plugin.v1.ListRequest
-	42,  // 103: hyperexport.plugin.v1.Storage.ListUploads:input_type -> hyperexport.plugin.v1.ListUploadsRequest
-	44,  // 104: hyperexport.plugin.v1.Storage.Copy:input_type -> hyperexport.plugin.v1.CopyRequest
-	46,  // 105: hyperexport.plugin.v1.Storage.Delete:input_type -> hyperexport.plugin.v1.DeleteRequest
-	48,  // 106: hyperexport.plugin.v1.Storage.Browse:input_type -> hyperexport.plugin.v1.BrowseRequest
-	50,  // 107: hyperexport.plugin.v1.Storage.Versions:input_type -> hyperexport.plugin.v1.VersionsRequest
-	52,  // 108: hyperexport.plugin.v1.Storage.Restore:input_type -> hyperexport.plugin.v1.RestoreRequest
-	54,  // 109: hyperexport.plugin.v1.Storage.CreateContainer:input_type -> hyperexport.plugin.v1.CreateContainerRequest
-	58,  // 110: hyperexport.plugin.v1.Compute.CheckExports:input_type -> hyperexport.plugin.v1.CheckExportsRequest
-	63,  // 111: hyperexport.plugin.v1.Compute.StartExport:input_type -> hyperexport.plugin.v1.StartExportRequest
-	65,  // 112: hyperexport.plugin.v1.Compute.FindExport:input_type -> hyperexport.plugin.v1.FindExportRequest
-	67,  // 113: hyperexport.plugin.v1.Compute.PollExport:input_type -> hyperexport.plugin.v1.PollExportRequest
-	69,  // 114: hyperexport.plugin.v1.Compute.EndExport:input_type -> hyperexport.plugin.v1.EndExportRequest
-	73,  // 115: hyperexport.plugin.v1.Inventory.Scopes:input_type -> hyperexport.plugin.v1.ScopesRequest
-	75,  // 116: hyperexport.plugin.v1.Inventory.Resources:input_type -> hyperexport.plugin.v1.ResourcesRequest
-	77,  // 117: hyperexport.plugin.v1.Inventory.Metrics:input_type -> hyperexport.plugin.v1.MetricsRequest
-	81,  // 118: hyperexport.plugin.v1.Inventory.Act:input_type -> hyperexport.plugin.v1.ActRequest
-	3,   // 119: hyperexport.plugin.v1.Backend.Configure:output_type -> hyperexport.plugin.v1.ConfigureResponse
-	5,   // 120: hyperexport.plugin.v1.Backend.Describe:output_type -> hyperexport.plugin.v1.DescribeResponse
-	8,   // 121: hyperexport.plugin.v1.Backend.Cancel:output_type -> hyperexport.plugin.v1.CancelResponse
-	12,  // 122: hyperexport.plugin.v1.Storage.Open:output_type -> hyperexport.plugin.v1.OpenResponse
-	25,  // 123: hyperexport.plugin.v1.Storage.Stat:output_type -> hyperexport.plugin.v1.StatResponse
-	27,  // 124: hyperexport.plugin.v1.Storage.ReadAt:output_type -> hyperexport.plugin.v1.ReadAtResponse
-	27,  // 125: hyperexport.plugin.v1.Storage.ReadAtStream:output_type -> hyperexport.plugin.v1.ReadAtResponse
-	29,  // 126: hyperexport.plugin.v1.Storage.Put:output_type -> hyperexport.plugin.v1.PutResponse
-	29,  // 127: hyperexport.plugin.v1.Storage.PutStream:output_type -> hyperexport.plugin.v1.PutResponse
-	31,  // 128: hyperexport.plugin.v1.Storage.CreateUpload:output_type -> hyperexport.plugin.v1.CreateUploadResponse
-	33,  // 129: hyperexport.plugin.v1.Storage.UploadPart:output_type -> hyperexport.plugin.v1.UploadPartResponse
-	33,  // 130: hyperexport.plugin.v1.Storage.UploadPartStream:output_type -> hyperexport.plugin.v1.UploadPartResponse
-	35,  // 131: hyperexport.plugin.v1.Storage.ListParts:output_type -> hyperexport.plugin.v1.ListPartsResponse
-	37,  // 132: hyperexport.plugin.v1.Storage.CompleteUpload:output_type -> hyperexport.plugin.v1.CompleteUploadResponse
-	39,  // 133: hyperexport.plugin.v1.Storage.AbortUpload:output_type -> hyperexport.plugin.v1.AbortUploadResponse
-	41,  // 134: hyperexport.plugin.v1.Storage.List:output_type -> hyperexport.plugin.v1.ListResponse
-	43,  // 135: hyperexport.plugin.v1.Storage.ListUploads:output_type -> hyperexport.plugin.v1.ListUploadsResponse
-	45,  // 136: hyperexport.plugin.v1.Storage.Copy:output_type -> hyperexport.plugin.v1.CopyResponse
-	47,  // 137: hyperexport.plugin.v1.Storage.Delete:output_type -> hyperexport.plugin.v1.DeleteResponse
-	49,  // 138: hyperexport.plugin.v1.Storage.Browse:output_type -> hyperexport.plugin.v1.BrowseResponse
-	51,  // 139: hyperexport.plugin.v1.Storage.Versions:output_type -> hyperexport.plugin.v1.VersionsResponse
-	53,  // 140: hyperexport.plugin.v1.Storage.Restore:output_type -> hyperexport.plugin.v1.RestoreResponse
-	55,  // 141: hyperexport.plugin.v1.Storage.CreateContainer:output_type -> hyperexport.plugin.v1.CreateContainerResponse
-	59,  // 142: hyperexport.plugin.v1.Compute.CheckExports:output_type -> hyperexport.plugin.v1.CheckExportsResponse
-	64,  // 143: hyperexport.plugin.v1.Compute.StartExport:output_type -> hyperexport.plugin.v1.StartExportResponse
-	66,  // 144: hyperexport.plugin.v1.Compute.FindExport:output_type -> hyperexport.plugin.v1.FindExportResponse
-	68,  // 145: hyperexport.plugin.v1.Compute.PollExport:output_type -> hyperexport.plugin.v1.PollExportResponse
-	70,  // 146: hyperexport.plugin.v1.Compute.EndExport:output_type -> hyperexport.plugin.v1.EndExportResponse
-	74,  // 147: hyperexport.plugin.v1.Inventory.Scopes:output_type -> hyperexport.plugin.v1.ScopesResponse
-	76,  // 148: hyperexport.plugin.v1.Inventory.Resources:output_type -> hyperexport.plugin.v1.ResourcesResponse
-	78,  // 149: hyperexport.plugin.v1.Inventory.Metrics:output_type -> hyperexport.plugin.v1.MetricsResponse
-	82,  // 150: hyperexport.plugin.v1.Inventory.Act:output_type -> hyperexport.plugin.v1.ActResponse
-	119, // [119:151] is the sub-list for method output_type
-	87,  // [87:119] is the sub-list for method input_type
-	87,  // [87:87] is the sub-list for extension type_name
-	87,  // [87:87] is the sub-list for extension extendee
-	0,   // [0:87] is the sub-list for field type_name
+	10,  // 64: hyperexport.plugin.v1.SpaceRequest.container:type_name -> hyperexport.plugin.v1.Location
+	58,  // 65: hyperexport.plugin.v1.SpaceResponse.space:type_name -> hyperexport.plugin.v1.Space
+	10,  // 66: hyperexport.plugin.v1.ExportRequest.staging:type_name -> hyperexport.plugin.v1.Location
+	19,  // 67: hyperexport.plugin.v1.ExportRequest.tags:type_name -> hyperexport.plugin.v1.Pair
+	59,  // 68: hyperexport.plugin.v1.CheckExportsRequest.requests:type_name -> hyperexport.plugin.v1.ExportRequest
+	63,  // 69: hyperexport.plugin.v1.CheckExportsResponse.checked:type_name -> hyperexport.plugin.v1.Concerns
+	60,  // 70: hyperexport.plugin.v1.Concerns.concerns:type_name -> hyperexport.plugin.v1.Concern
+	65,  // 71: hyperexport.plugin.v1.Job.artifacts:type_name -> hyperexport.plugin.v1.Artifact
+	10,  // 72: hyperexport.plugin.v1.Artifact.at:type_name -> hyperexport.plugin.v1.Location
+	59,  // 73: hyperexport.plugin.v1.StartExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
+	64,  // 74: hyperexport.plugin.v1.StartExportResponse.job:type_name -> hyperexport.plugin.v1.Job
+	59,  // 75: hyperexport.plugin.v1.FindExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
+	64,  // 76: hyperexport.plugin.v1.FindExportResponse.job:type_name -> hyperexport.plugin.v1.Job
+	64,  // 77: hyperexport.plugin.v1.PollExportResponse.job:type_name -> hyperexport.plugin.v1.Job
+	9,   // 78: hyperexport.plugin.v1.Resource.created:type_name -> hyperexport.plugin.v1.Time
+	19,  // 79: hyperexport.plugin.v1.Resource.tags:type_name -> hyperexport.plugin.v1.Pair
+	19,  // 80: hyperexport.plugin.v1.Resource.attributes:type_name -> hyperexport.plugin.v1.Pair
+	74,  // 81: hyperexport.plugin.v1.ScopesResponse.scopes:type_name -> hyperexport.plugin.v1.Scope
+	19,  // 82: hyperexport.plugin.v1.ResourcesRequest.tags:type_name -> hyperexport.plugin.v1.Pair
+	75,  // 83: hyperexport.plugin.v1.ResourcesResponse.resources:type_name -> hyperexport.plugin.v1.Resource
+	9,   // 84: hyperexport.plugin.v1.MetricsRequest.start:type_name -> hyperexport.plugin.v1.Time
+	9,   // 85: hyperexport.plugin.v1.MetricsRequest.end:type_name -> hyperexport.plugin.v1.Time
+	82,  // 86: hyperexport.plugin.v1.MetricsResponse.series:type_name -> hyperexport.plugin.v1.Series
+	83,  // 87: hyperexport.plugin.v1.Series.points:type_name -> hyperexport.plugin.v1.Point
+	9,   // 88: hyperexport.plugin.v1.Point.at:type_name -> hyperexport.plugin.v1.Time
+	1,   // 89: hyperexport.plugin.v1.Backend.Configure:input_type -> hyperexport.plugin.v1.ConfigureRequest
+	4,   // 90: hyperexport.plugin.v1.Backend.Describe:input_type -> hyperexport.plugin.v1.DescribeRequest
+	7,   // 91: hyperexport.plugin.v1.Backend.Cancel:input_type -> hyperexport.plugin.v1.CancelRequest
+	11,  // 92: hyperexport.plugin.v1.Storage.Open:input_type -> hyperexport.plugin.v1.OpenRequest
+	24,  // 93: hyperexport.plugin.v1.Storage.Stat:input_type -> hyperexport.plugin.v1.StatRequest
+	26,  // 94: hyperexport.plugin.v1.Storage.ReadAt:input_type -> hyperexport.plugin.v1.ReadAtRequest
+	26,  // 95: hyperexport.plugin.v1.Storage.ReadAtStream:input_type -> hyperexport.plugin.v1.ReadAtRequest
+	28,  // 96: hyperexport.plugin.v1.Storage.Put:input_type -> hyperexport.plugin.v1.PutRequest
+	28,  // 97: hyperexport.plugin.v1.Storage.PutStream:input_type -> hyperexport.plugin.v1.PutRequest
+	30,  // 98: hyperexport.plugin.v1.Storage.CreateUpload:input_type -> hyperexport.plugin.v1.CreateUploadRequest
+	32,  // 99: hyperexport.plugin.v1.Storage.UploadPart:input_type -> hyperexport.plugin.v1.UploadPartRequest
+	32,  // 100: hyperexport.plugin.v1.Storage.UploadPartStream:input_type -> hyperexport.plugin.v1.UploadPartRequest
+	34,  // 101: hyperexport.plugin.v1.Storage.ListParts:input_type -> hyperexport.plugin.v1.ListPartsRequest
+	36,  // 102: hyperexport.plugin.v1.Storage.CompleteUpload:input_type -> hyperexport.plugin.v1.CompleteUploadRequest
+	38,  // 103: hyperexport.plugin.v1.Storage.AbortUpload:input_type -> hyperexport.plugin.v1.AbortUploadRequest
+	40,  // 104: hyperexport.plugin.v1.Storage.List:input_type -> hyperexport.plugin.v1.ListRequest
+	42,  // 105: hyperexport.plugin.v1.Storage.ListUploads:input_type -> hyperexport.plugin.v1.ListUploadsRequest
+	44,  // 106: hyperexport.plugin.v1.Storage.Copy:input_type -> hyperexport.plugin.v1.CopyRequest
+	46,  // 107: hyperexport.plugin.v1.Storage.Delete:input_type -> hyperexport.plugin.v1.DeleteRequest
+	48,  // 108: hyperexport.plugin.v1.Storage.Browse:input_type -> hyperexport.plugin.v1.BrowseRequest
+	50,  // 109: hyperexport.plugin.v1.Storage.Versions:input_type -> hyperexport.plugin.v1.VersionsRequest
+	52,  // 110: hyperexport.plugin.v1.Storage.Restore:input_type -> hyperexport.plugin.v1.RestoreRequest
+	54,  // 111: hyperexport.plugin.v1.Storage.CreateContainer:input_type -> hyperexport.plugin.v1.CreateContainerRequest
+	56,  // 112: hyperexport.plugin.v1.Storage.Space:input_type -> hyperexport.plugin.v1.SpaceRequest
+	61,  // 113: hyperexport.plugin.v1.Compute.CheckExports:input_type -> hyperexport.plugin.v1.CheckExportsRequest
+	66,  // 114: hyperexport.plugin.v1.Compute.StartExport:input_type -> hyperexport.plugin.v1.StartExportRequest
+	68,  // 115: hyperexport.plugin.v1.Compute.FindExport:input_type -> hyperexport.plugin.v1.FindExportRequest
+	70,  // 116: hyperexport.plugin.v1.Compute.PollExport:input_type -> hyperexport.plugin.v1.PollExportRequest
+	72,  // 117: hyperexport.plugin.v1.Compute.EndExport:input_type -> hyperexport.plugin.v1.EndExportRequest
+	76,  // 118: hyperexport.plugin.v1.Inventory.Scopes:input_type -> hyperexport.plugin.v1.ScopesRequest
+	78,  // 119: hyperexport.plugin.v1.Inventory.Resources:input_type -> hyperexport.plugin.v1.ResourcesRequest
+	80,  // 120: hyperexport.plugin.v1.Inventory.Metrics:input_type -> hyperexport.plugin.v1.MetricsRequest
+	84,  // 121: hyperexport.plugin.v1.Inventory.Act:input_type -> hyperexport.plugin.v1.ActRequest
+	3,   // 122: hyperexport.plugin.v1.Backend.Configure:output_type -> hyperexport.plugin.v1.ConfigureResponse
+	5,   // 123: hyperexport.plugin.v1.Backend.Describe:output_type -> hyperexport.plugin.v1.DescribeResponse
+	8,   // 124: hyperexport.plugin.v1.Backend.Cancel:output_type -> hyperexport.plugin.v1.CancelResponse
+	12,  // 125: hyperexport.plugin.v1.Storage.Open:output_type -> hyperexport.plugin.v1.OpenResponse
+	25,  // 126: hyperexport.plugin.v1.Storage.Stat:output_type -> hyperexport.plugin.v1.StatResponse
+	27,  // 127: hyperexport.plugin.v1.Storage.ReadAt:output_type -> hyperexport.plugin.v1.ReadAtResponse
+	27,  // 128: hyperexport.plugin.v1.Storage.ReadAtStream:output_type -> hyperexport.plugin.v1.ReadAtResponse
+	29,  // 129: hyperexport.plugin.v1.Storage.Put:output_type -> hyperexport.plugin.v1.PutResponse
+	29,  // 130: hyperexport.plugin.v1.Storage.PutStream:output_type -> hyperexport.plugin.v1.PutResponse
+	31,  // 131: hyperexport.plugin.v1.Storage.CreateUpload:output_type -> hyperexport.plugin.v1.CreateUploadResponse
+	33,  // 132: hyperexport.plugin.v1.Storage.UploadPart:output_type -> hyperexport.plugin.v1.UploadPartResponse
+	33,  // 133: hyperexport.plugin.v1.Storage.UploadPartStream:output_type -> hyperexport.plugin.v1.UploadPartResponse
+	35,  // 134: hyperexport.plugin.v1.Storage.ListParts:output_type -> hyperexport.plugin.v1.ListPartsResponse
+	37,  // 135: hyperexport.plugin.v1.Storage.CompleteUpload:output_type -> hyperexport.plugin.v1.CompleteUploadResponse
+	39,  // 136: hyperexport.plugin.v1.Storage.AbortUpload:output_type -> hyperexport.plugin.v1.AbortUploadResponse
+	41,  // 137: hyperexport.plugin.v1.Storage.List:output_type -> hyperexport.plugin.v1.ListResponse
+	43,  // 138: hyperexport.plugin.v1.Storage.ListUploads:output_type -> hyperexport.plugin.v1.ListUploadsResponse
+	45,  // 139: hyperexport.plugin.v1.Storage.Copy:output_type -> hyperexport.plugin.v1.CopyResponse
+	47,  // 140: hyperexport.plugin.v1.Storage.Delete:output_type -> hyperexport.plugin.v1.DeleteResponse
+	49,  // 141: hyperexport.plugin.v1.Storage.Browse:output_type -> hyperexport.plugin.v1.BrowseResponse
+	51,  // 142: hyperexport.plugin.v1.Storage.Versions:output_type -> hyperexport.plugin.v1.VersionsResponse
+	53,  // 143: hyperexport.plugin.v1.Storage.Restore:output_type -> hyperexport.plugin.v1.RestoreResponse
+	55,  // 144: hyperexport.plugin.v1.Storage.CreateContainer:output_type -> hyperexport.plugin.v1.CreateContainerResponse
+	57,  // 145: hyperexport.plugin.v1.Storage.Space:output_type -> hyperexport.plugin.v1.SpaceResponse
+	62,  // 146: hyperexport.plugin.v1.Compute.CheckExports:output_type -> hyperexport.plugin.v1.CheckExportsResponse
+	67,  // 147: hyperexport.plugin.v1.Compute.StartExport:output_type -> hyperexport.plugin.v1.StartExportResponse
+	69,  // 148: hyperexport.plugin.v1.Compute.FindExport:output_type -> hyperexport.plugin.v1.FindExportResponse
+	71,  // 149: hyperexport.plugin.v1.Compute.PollExport:output_type -> hyperexport.plugin.v1.PollExportResponse
+	73,  // 150: hyperexport.plugin.v1.Compute.EndExport:output_type -> hyperexport.plugin.v1.EndExportResponse
+	77,  // 151: hyperexport.plugin.v1.Inventory.Scopes:output_type -> hyperexport.plugin.v1.ScopesResponse
+	79,  // 152: hyperexport.plugin.v1.Inventory.Resources:output_type -> hyperexport.plugin.v1.ResourcesResponse
+	81,  // 153: hyperexport.plugin.v1.Inventory.Metrics:output_type -> hyperexport.plugin.v1.MetricsResponse
+	85,  // 154: hyperexport.plugin.v1.Inventory.Act:output_type -> hyperexport.plugin.v1.ActResponse
+	122, // [122:155] is the sub-list for method output_type
+	89,  // [89:122] is the sub-list for method input_type
+	89,  // [89:89] is the sub-list for extension type_name
+	89,  // [89:89] is the sub-list for extension extendee
+	0,   // [0:89] is the sub-list for field type_name
 }
 
 func init() { file_backend_proto_init() }
@@ -5585,7 +5776,7 @@ func file_backend_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_backend_proto_rawDesc), len(file_backend_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   85,
+			NumMessages:   88,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -273,6 +273,7 @@ const (
 	Storage_Versions_FullMethodName         = "/hyperexport.plugin.v1.Storage/Versions"
 	Storage_Restore_FullMethodName          = "/hyperexport.plugin.v1.Storage/Restore"
 	Storage_CreateContainer_FullMethodName  = "/hyperexport.plugin.v1.Storage/CreateContainer"
+	Storage_Space_FullMethodName            = "/hyperexport.plugin.v1.Storage/Space"
 )
 
 // StorageClient is the client API for Storage service.
@@ -306,6 +307,7 @@ type StorageClient interface {
 	Versions(ctx context.Context, in *VersionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[VersionsResponse], error)
 	Restore(ctx context.Context, in *RestoreRequest, opts ...grpc.CallOption) (*RestoreResponse, error)
 	CreateContainer(ctx context.Context, in *CreateContainerRequest, opts ...grpc.CallOption) (*CreateContainerResponse, error)
+	Space(ctx context.Context, in *SpaceRequest, opts ...grpc.CallOption) (*SpaceResponse, error)
 }
 
 type storageClient struct {
@@ -576,6 +578,16 @@ func (c *storageClient) CreateContainer(ctx context.Context, in *CreateContainer
 	return out, nil
 }
 
+func (c *storageClient) Space(ctx context.Context, in *SpaceRequest, opts ...grpc.CallOption) (*SpaceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SpaceResponse)
+	err := c.cc.Invoke(ctx, Storage_Space_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // StorageServer is the server API for Storage service.
 // All implementations must embed UnimplementedStorageServer
 // for forward compatibility.
@@ -607,6 +619,7 @@ type StorageServer interface {
 	Versions(*VersionsRequest, grpc.ServerStreamingServer[VersionsResponse]) error
 	Restore(context.Context, *RestoreRequest) (*RestoreResponse, error)
 	CreateContainer(context.Context, *CreateContainerRequest) (*CreateContainerResponse, error)
+	Space(context.Context, *SpaceRequest) (*SpaceResponse, error)
 	mustEmbedUnimplementedStorageServer()
 }
 
@@ -676,6 +689,9 @@ func (UnimplementedStorageServer) Restore(context.Context, *RestoreRequest) (*Re
 }
 func (UnimplementedStorageServer) CreateContainer(context.Context, *CreateContainerRequest) (*CreateContainerResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateContainer not implemented")
+}
+func (UnimplementedStorageServer) Space(context.Context, *SpaceRequest) (*SpaceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Space not implemented")
 }
 func (UnimplementedStorageServer) mustEmbedUnimplementedStorageServer() {}
 func (UnimplementedStorageServer) testEmbeddedByValue()                 {}
@@ -994,6 +1010,24 @@ func _Storage_CreateContainer_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Storage_Space_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SpaceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StorageServer).Space(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Storage_Space_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StorageServer).Space(ctx, req.(*SpaceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Storage_ServiceDesc is the grpc.ServiceDesc for Storage service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1048,6 +1082,10 @@ var Storage_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CreateContainer",
 			Handler:    _Storage_CreateContainer_Handler,
+		},
+		{
+			MethodName: "Space",
+			Handler:    _Storage_Space_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
