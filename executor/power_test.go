@@ -60,6 +60,9 @@ func (m *machine) Act(ctx context.Context, id, action string) error {
 	m.asked = append(m.asked, action)
 	if !m.deaf[action] {
 		m.next = []string{"CHANGING", "CHANGING", to}
+		if action == "reset" {
+			m.next[2] = from
+		}
 		m.state = "CHANGING"
 	}
 	if m.fails[action] > 0 {

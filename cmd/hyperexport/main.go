@@ -27,6 +27,7 @@ type commands struct {
 	Clean      cleanCmd      `cmd:"" help:"Find and remove what an interrupted run left: images, staged objects, uploads, temporary files."`
 	Auth       authCmd       `cmd:"" help:"Sign in, and try what a manifest must be allowed to do."`
 	Policy     policyCmd     `cmd:"" help:"Print the IAM statements that a manifest needs in Oracle Cloud."`
+	Instance   instanceCmd   `cmd:"" help:"List, show, start, stop and reset instances."`
 	Ls         lsCmd         `cmd:"" help:"List objects, prefixes and buckets."`
 	Stat       statCmd       `cmd:"" help:"Show what is known of an object."`
 	Cp         cpCmd         `cmd:"" help:"Copy objects, everything under a prefix, and pipes."`
