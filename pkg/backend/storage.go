@@ -73,6 +73,10 @@ type Catalog interface {
 	// them, unless obj.Generation is set: then exactly that version is removed for good, and without Capabilities.Versions
 	// the call is Unsupported.
 	Delete(ctx context.Context, obj Object) error
+	// DeleteAll removes several objects, none named twice and none with a Generation, each as Delete does, in few requests. It
+	// returns what became of each at its index: nil for one that was removed. Limits.DeleteAll bounds how many objects at
+	// once. Only with Capabilities.DeleteAll.
+	DeleteAll(ctx context.Context, objs []Object) []error
 	// Browse yields what is directly below prefix in ascending byte order: objects, and once each the prefixes that end
 	// with the next slash. Only with Capabilities.Browse; see the function Browse for any container.
 	Browse(ctx context.Context, prefix string) iter.Seq2[Entry, error]
@@ -107,6 +111,7 @@ type Capabilities struct {
 	ListParts        bool `json:"list_parts"`         // ListParts, and so an upload can be continued by another process
 	ListUploads      bool `json:"list_uploads"`       // ListUploads
 	Delete           bool `json:"delete"`             // Delete
+	DeleteAll        bool `json:"delete_all"`         // DeleteAll
 	Sequential       bool `json:"sequential"`         // parts must come in ascending order, one at a time
 	PutIfAbsent      bool `json:"put_if_absent"`      // Condition.Absent on Put
 	CompleteIfAbsent bool `json:"complete_if_absent"` // Condition.Absent on CompleteUpload and Copy
@@ -129,6 +134,7 @@ type Limits struct {
 	MaxParts    int   `json:"max_parts"`
 	MaxPut      int64 `json:"max_put"`
 	MaxObject   int64 `json:"max_object"`
+	DeleteAll   int   `json:"delete_all"`  // objects of one DeleteAll
 	MinCopy     int64 `json:"min_copy"`    // Copy is slower than moving the bytes for objects smaller than this
 	Connections int   `json:"connections"` // requests at once that make sense; zero lets the caller choose
 }

@@ -84,6 +84,15 @@ func (Unimplemented) Delete(_ context.Context, obj Object) error {
 	return unsupported("delete", obj.Key)
 }
 
+// DeleteAll fails with Unsupported for each object.
+func (Unimplemented) DeleteAll(_ context.Context, objs []Object) []error {
+	errs := make([]error, len(objs))
+	for i, obj := range objs {
+		errs[i] = unsupported("delete", obj.Key)
+	}
+	return errs
+}
+
 // Browse fails with Unsupported.
 func (Unimplemented) Browse(_ context.Context, prefix string) iter.Seq2[Entry, error] {
 	return unsupportedSeq[Entry]("browse", prefix)

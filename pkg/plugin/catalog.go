@@ -113,3 +113,31 @@ func (s *storage) Space(ctx context.Context, prefix string) (space backend.Space
 	})
 	return space, err
 }
+
+// DeleteAll takes what the guest says of each object.
+func (s *storage) DeleteAll(ctx context.Context, objs []backend.Object) []error {
+	const op = "delete"
+	errs := make([]error, len(objs))
+	if len(objs) == 0 {
+		return errs
+	}
+	request := &pb.DeleteAllRequest{Container: s.at, Objects: each(objs, objectTo)}
+	err := s.h.do(ctx, call{op: op, key: objs[0].Key, long: true}, func(ctx context.Context, g *guest) error {
+		r, err := g.storage.DeleteAll(ctx, request)
+		if err == nil && len(r.GetDeleted()) != len(objs) {
+			err = lie(op, objs[0].Key, "%d answers for %d objects", len(r.GetDeleted()), len(objs))
+		}
+		for i, d := range r.GetDeleted() {
+			if w := d.GetError(); err == nil && w != nil {
+				errs[i] = errorFrom(w, s.h.mask)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		for i := range errs {
+			errs[i] = err
+		}
+	}
+	return errs
+}

@@ -88,3 +88,16 @@ func (s storageServer) Space(ctx context.Context, r *pb.SpaceRequest) (*pb.Space
 	}
 	return &pb.SpaceResponse{Space: spaceTo(space)}, nil
 }
+
+func (s storageServer) DeleteAll(ctx context.Context, r *pb.DeleteAllRequest) (*pb.DeleteAllResponse, error) {
+	c, err := s.container(r.GetContainer())
+	if err != nil {
+		return nil, err
+	}
+	return &pb.DeleteAllResponse{Deleted: each(c.DeleteAll(ctx, each(r.GetObjects(), objectFrom)), func(err error) *pb.Deleted {
+		if err == nil {
+			return &pb.Deleted{}
+		}
+		return &pb.Deleted{Error: wireError("delete", err)}
+	})}, nil
+}

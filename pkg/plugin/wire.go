@@ -84,11 +84,11 @@ func infoTo(i backend.Info) *pb.Info {
 			Delete: c.Delete, Sequential: c.Sequential, PutIfAbsent: c.PutIfAbsent, CompleteIfAbsent: c.CompleteIfAbsent,
 			IfVersion: c.IfVersion, Holes: c.Holes, Strays: c.Strays, ModTime: c.ModTime,
 			MakesContainer: c.MakesContainer, Browse: c.Browse, Versions: c.Versions, Restore: c.Restore,
-			CreateContainer: c.CreateContainer, Space: c.Space},
+			CreateContainer: c.CreateContainer, Space: c.Space, DeleteAll: c.DeleteAll},
 		Checksums: each(i.Checksums, func(a backend.Algorithm) string { return text(string(a)) }),
 		CopyFrom:  texts(i.CopyFrom),
 		Limits: &pb.Limits{MinPart: l.MinPart, MaxPart: l.MaxPart, MaxParts: int64(l.MaxParts), MaxPut: l.MaxPut,
-			MaxObject: l.MaxObject, MinCopy: l.MinCopy, Connections: int64(l.Connections)},
+			MaxObject: l.MaxObject, MinCopy: l.MinCopy, DeleteAll: int64(l.DeleteAll), Connections: int64(l.Connections)},
 	}
 }
 
@@ -100,11 +100,11 @@ func infoFrom(i *pb.Info) backend.Info {
 			PutIfAbsent: c.GetPutIfAbsent(), CompleteIfAbsent: c.GetCompleteIfAbsent(), IfVersion: c.GetIfVersion(),
 			Holes: c.GetHoles(), Strays: c.GetStrays(), ModTime: c.GetModTime(), MakesContainer: c.GetMakesContainer(),
 			Browse: c.GetBrowse(), Versions: c.GetVersions(), Restore: c.GetRestore(), CreateContainer: c.GetCreateContainer(),
-			Space: c.GetSpace()},
+			Space: c.GetSpace(), DeleteAll: c.GetDeleteAll()},
 		Checksums: each(i.GetChecksums(), func(s string) backend.Algorithm { return backend.Algorithm(s) }),
 		CopyFrom:  slices.Clone(i.GetCopyFrom()),
 		Limits: backend.Limits{MinPart: l.GetMinPart(), MaxPart: l.GetMaxPart(), MaxParts: int(l.GetMaxParts()),
-			MaxPut: l.GetMaxPut(), MaxObject: l.GetMaxObject(), MinCopy: l.GetMinCopy(), Connections: int(l.GetConnections())},
+			MaxPut: l.GetMaxPut(), MaxObject: l.GetMaxObject(), MinCopy: l.GetMinCopy(), DeleteAll: int(l.GetDeleteAll()), Connections: int(l.GetConnections())},
 	}
 }
 

@@ -103,6 +103,14 @@ func (e *Engine) DeleteEach(ctx context.Context, in Ref, objects iter.Seq2[backe
 	t := &tree{e: e, to: in}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(e.objects)
+	var waiting []backend.Object // to be deleted together
+	most := together(in.Storage.Info())
+	flush := func() {
+		if part := waiting; len(part) > 0 {
+			g.Go(func() error { return t.deleteSome(ctx, part, done) })
+		}
+		waiting = nil
+	}
 	for obj, err := range objects {
 		if err == nil {
 			err = ctx.Err()
@@ -111,8 +119,15 @@ func (e *Engine) DeleteEach(ctx context.Context, in Ref, objects iter.Seq2[backe
 			g.Go(func() error { return err })
 			break
 		}
+		if most > 1 && obj.Generation == "" {
+			if waiting = append(waiting, obj); len(waiting) == most {
+				flush()
+			}
+			continue
+		}
 		g.Go(func() error { return t.deleteOne(ctx, obj, done) })
 	}
+	flush()
 	err := g.Wait()
 	res := DeleteResult{Deleted: t.res.Deleted, Failed: t.res.Failed, Bytes: t.res.Bytes, Errors: t.res.Errors}
 	if err == nil && res.Failed > 0 {
@@ -121,8 +136,35 @@ func (e *Engine) DeleteEach(ctx context.Context, in Ref, objects iter.Seq2[backe
 	return res, err
 }
 
+// mostTogether is how many objects are deleted in one request where the container sets no bound.
+const mostTogether = 1000
+
+// together returns how many objects are deleted in one request; 1 if each needs its own.
+func together(info backend.Info) int {
+	switch most := info.Limits.DeleteAll; {
+	case !info.Can.DeleteAll:
+		return 1
+	case most > 0:
+		return most
+	}
+	return mostTogether
+}
+
+func (t *tree) deleteSome(ctx context.Context, objs []backend.Object, done func(backend.Object) error) error {
+	for i, err := range t.to.Storage.DeleteAll(ctx, objs) {
+		if err := t.deleted(ctx, objs[i], err, done); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (t *tree) deleteOne(ctx context.Context, obj backend.Object, done func(backend.Object) error) error {
-	err := t.to.Storage.Delete(ctx, obj)
+	return t.deleted(ctx, obj, t.to.Storage.Delete(ctx, obj), done)
+}
+
+// deleted counts what became of one object. Its error ends the others.
+func (t *tree) deleted(ctx context.Context, obj backend.Object, err error, done func(backend.Object) error) error {
 	if errors.Is(err, backend.NotFound) {
 		err = nil
 	}

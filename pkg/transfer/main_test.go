@@ -76,3 +76,8 @@ func source(size int64) *backendtest.Mem {
 }
 
 func empty() *backendtest.Mem { return backendtest.NewMem(backendtest.MemOptions{}) }
+
+// singly is a container that deletes each object by a request of its own.
+func singly() *backendtest.Mem {
+	return backendtest.NewMem(backendtest.MemOptions{Without: backend.Capabilities{DeleteAll: true}})
+}

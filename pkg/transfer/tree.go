@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -196,6 +197,17 @@ func (t *tree) deleteAll(ctx context.Context) error {
 	}
 	g, going := errgroup.WithContext(ctx)
 	g.SetLimit(t.deletes())
+	if most := together(t.to.Storage.Info()); most > 1 {
+		for part := range slices.Chunk(surplus, most) {
+			g.Go(func() error {
+				if err := going.Err(); err != nil {
+					return err
+				}
+				return t.deleteSurplusTogether(ctx, part)
+			})
+		}
+		return g.Wait()
+	}
 	for _, d := range surplus {
 		g.Go(func() error {
 			if err := going.Err(); err != nil { // another one failed
@@ -215,6 +227,25 @@ func (t *tree) deletes() int {
 		return min(most, deletesAtOnce)
 	}
 	return deletesAtOnce
+}
+
+// deleteSurplusTogether deletes in one request. The first failure is returned, after what became of the others was counted.
+func (t *tree) deleteSurplusTogether(ctx context.Context, part []Difference) (first error) {
+	objs := make([]backend.Object, len(part))
+	for i, d := range part {
+		objs[i] = *d.Dest
+	}
+	for i, err := range t.to.Storage.DeleteAll(ctx, objs) {
+		if err != nil && !errors.Is(err, backend.NotFound) {
+			if first == nil {
+				first = destinationError(t.to.Join(part[i].Name), err)
+			}
+			continue
+		}
+		t.count(func(r *TreeResult) { r.Deleted++ })
+		t.e.events.Emit(t.o.Step, part[i].Name, event.ItemEnded{Outcome: "deleted"})
+	}
+	return first
 }
 
 func (t *tree) deleteSurplus(ctx context.Context, d Difference) error {

@@ -134,7 +134,7 @@ func TestMirrorDeletesWithinItsGuard(t *testing.T) {
 
 // TestMirrorDeletesSeveralAtOnce has a destination whose deletes end only when two of them are there.
 func TestMirrorDeletesSeveralAtOnce(t *testing.T) {
-	src, mem := empty(), empty()
+	src, mem := empty(), singly()
 	fill(t, mem, "x1", "x2", "x3", "x4")
 	arrived := make(chan struct{})
 	meet := func() {
@@ -154,7 +154,7 @@ func TestMirrorDeletesSeveralAtOnce(t *testing.T) {
 }
 
 func TestMirrorStopsDeletingAtAnError(t *testing.T) {
-	src, mem := empty(), empty()
+	src, mem := empty(), singly()
 	for i := range 100 {
 		fill(t, mem, fmt.Sprintf("x%03d", i))
 	}
@@ -165,6 +165,22 @@ func TestMirrorStopsDeletingAtAnError(t *testing.T) {
 	left := len(keys(t, mem))
 	if !errors.Is(err, backend.Forbidden) || !strings.Contains(err.Error(), "x005") || left < 50 || int64(100-left) != res.Deleted {
 		t.Errorf("%v, %d are left, %d deleted", err, left, res.Deleted)
+	}
+}
+
+// A destination that deletes many in one request is asked for all of them; the first that it refuses is the error.
+func TestMirrorDeletesTogether(t *testing.T) {
+	src, mem := empty(), empty()
+	for i := range 100 {
+		fill(t, mem, fmt.Sprintf("x%03d", i))
+	}
+	calls := 0
+	dst := &backendtest.Faults{Storage: mem, Rules: []backendtest.Rule{
+		{Op: backendtest.OpDelete, Key: "x005", Err: backend.Forbidden}, {Op: backendtest.OpDeleteAll, Do: func() { calls++ }}}}
+	o := transfer.TreeOptions{Selection: transfer.Selection{Delete: true}, MaxDeletes: 1000}
+	res, err := small().CopyTree(t.Context(), ref(src, ""), ref(dst, ""), o)
+	if !errors.Is(err, backend.Forbidden) || !strings.Contains(err.Error(), "x005") || res.Deleted != 99 || calls != 1 {
+		t.Errorf("%v, %+v after %d requests", err, res, calls)
 	}
 }
 

@@ -1,12 +1,11 @@
 package oci
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/oracle/oci-go-sdk/v65/objectstorage"
 
 	"github.com/hyperexport/hyperexport/pkg/backend"
 	"github.com/hyperexport/hyperexport/plugins/oci/ocisim"
@@ -68,15 +67,8 @@ func removeBy(b *testing.B, s backend.Storage, all []backend.Object, workers int
 	running.Wait()
 }
 
-func removeInOne(b *testing.B, w *world, _ backend.Storage, all []backend.Object) {
-	p, namespace, bucket := w.provider(b), w.sim.Namespace(), "archive"
-	var details objectstorage.BatchDeleteObjectsDetails
-	for i := range all {
-		details.Objects = append(details.Objects, objectstorage.BatchDeleteObjectIdentifier{ObjectName: &all[i].Key, IfMatch: &all[i].Version})
-	}
-	resp, err := p.objects.BatchDeleteObjects(quick(b.Context()), objectstorage.BatchDeleteObjectsRequest{
-		NamespaceName: &namespace, BucketName: &bucket, BatchDeleteObjectsDetails: details, RequestMetadata: p.once})
-	if err != nil || len(resp.Failed) > 0 {
-		b.Fatal(err, len(resp.Failed))
+func removeInOne(b *testing.B, _ *world, s backend.Storage, all []backend.Object) {
+	if err := errors.Join(s.DeleteAll(b.Context(), all)...); err != nil {
+		b.Fatal(err)
 	}
 }

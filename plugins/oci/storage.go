@@ -43,12 +43,12 @@ func (b *bucket) Info() backend.Info {
 		Can: backend.Capabilities{
 			Write: true, List: true, ListParts: true, ListUploads: true, Delete: true,
 			PutIfAbsent: true, CompleteIfAbsent: true, IfVersion: true,
-			Browse: true, Versions: true, Restore: true, CreateContainer: true, Space: true,
+			Browse: true, Versions: true, Restore: true, CreateContainer: true, Space: true, DeleteAll: true,
 		},
 		Checksums: []backend.Algorithm{backend.CRC32C},
 		CopyFrom:  b.p.copyFrom(),
 		Limits: backend.Limits{
-			MaxPart: 50 * gib, MaxParts: 10_000, MaxPut: 50 * gib, MaxObject: 10 << 10 * gib, MinCopy: minCopy,
+			MaxPart: 50 * gib, MaxParts: 10_000, MaxPut: 50 * gib, MaxObject: 10 << 10 * gib, MinCopy: minCopy, DeleteAll: mostDeletes,
 			Connections: b.p.connections,
 		},
 	}

@@ -17,31 +17,32 @@ import (
 // broken is a Mem with some of its methods replaced.
 type broken struct {
 	*backendtest.Mem
-	info     func() backend.Info
-	stat     func(ctx context.Context, key string) (backend.Object, error)
-	readAt   func(ctx context.Context, obj backend.Object, p []byte, off int64) (int, error)
-	put      func(ctx context.Context, key string, p []byte, o backend.PutOptions) (backend.Object, error)
-	create   func(ctx context.Context, key string, o backend.UploadOptions) (backend.Upload, error)
-	part     func(ctx context.Context, u backend.Upload, n int, p []byte, sum backend.Checksum) (backend.Part, error)
-	parts    func(ctx context.Context, u backend.Upload) iter.Seq2[backend.Part, error]
-	complete func(ctx context.Context, u backend.Upload, parts []backend.Part, o backend.CompleteOptions) (backend.Object, error)
-	abort    func(ctx context.Context, u backend.Upload) error
-	list     func(ctx context.Context, prefix string) iter.Seq2[backend.Object, error]
-	uploads  func(ctx context.Context, prefix string) iter.Seq2[backend.Upload, error]
-	copy     func(ctx context.Context, from backend.Location, version, key string, o backend.CopyOptions) (backend.Object, error)
-	delete   func(ctx context.Context, obj backend.Object) error
-	browse   func(ctx context.Context, prefix string) iter.Seq2[backend.Entry, error]
-	versions func(ctx context.Context, prefix string) iter.Seq2[backend.ObjectVersion, error]
-	restore  func(ctx context.Context, obj backend.Object, period time.Duration) error
-	make     func(ctx context.Context) error
-	space    func(ctx context.Context, prefix string) (backend.Space, error)
+	info      func() backend.Info
+	stat      func(ctx context.Context, key string) (backend.Object, error)
+	readAt    func(ctx context.Context, obj backend.Object, p []byte, off int64) (int, error)
+	put       func(ctx context.Context, key string, p []byte, o backend.PutOptions) (backend.Object, error)
+	create    func(ctx context.Context, key string, o backend.UploadOptions) (backend.Upload, error)
+	part      func(ctx context.Context, u backend.Upload, n int, p []byte, sum backend.Checksum) (backend.Part, error)
+	parts     func(ctx context.Context, u backend.Upload) iter.Seq2[backend.Part, error]
+	complete  func(ctx context.Context, u backend.Upload, parts []backend.Part, o backend.CompleteOptions) (backend.Object, error)
+	abort     func(ctx context.Context, u backend.Upload) error
+	list      func(ctx context.Context, prefix string) iter.Seq2[backend.Object, error]
+	uploads   func(ctx context.Context, prefix string) iter.Seq2[backend.Upload, error]
+	copy      func(ctx context.Context, from backend.Location, version, key string, o backend.CopyOptions) (backend.Object, error)
+	delete    func(ctx context.Context, obj backend.Object) error
+	browse    func(ctx context.Context, prefix string) iter.Seq2[backend.Entry, error]
+	versions  func(ctx context.Context, prefix string) iter.Seq2[backend.ObjectVersion, error]
+	restore   func(ctx context.Context, obj backend.Object, period time.Duration) error
+	make      func(ctx context.Context) error
+	space     func(ctx context.Context, prefix string) (backend.Space, error)
+	deleteAll func(ctx context.Context, objs []backend.Object) []error
 }
 
 // newBroken returns a whole one; each mutant replaces what it breaks.
 func newBroken(m *backendtest.Mem) *broken {
 	return &broken{Mem: m, info: m.Info, stat: m.Stat, readAt: m.ReadAt, put: m.Put, create: m.CreateUpload, part: m.UploadPart,
 		parts: m.ListParts, complete: m.CompleteUpload, abort: m.AbortUpload, list: m.List, uploads: m.ListUploads, copy: m.Copy,
-		delete: m.Delete, browse: m.Browse, versions: m.Versions, restore: m.Restore, make: m.CreateContainer, space: m.Space}
+		delete: m.Delete, deleteAll: m.DeleteAll, browse: m.Browse, versions: m.Versions, restore: m.Restore, make: m.CreateContainer, space: m.Space}
 }
 
 func (b *broken) Info() backend.Info { return b.info() }
@@ -77,6 +78,9 @@ func (b *broken) Copy(ctx context.Context, from backend.Location, version, key s
 	return b.copy(ctx, from, version, key, o)
 }
 func (b *broken) Delete(ctx context.Context, obj backend.Object) error { return b.delete(ctx, obj) }
+func (b *broken) DeleteAll(ctx context.Context, objs []backend.Object) []error {
+	return b.deleteAll(ctx, objs)
+}
 func (b *broken) Browse(ctx context.Context, prefix string) iter.Seq2[backend.Entry, error] {
 	return b.browse(ctx, prefix)
 }

@@ -38,6 +38,11 @@ func canceledBefore(r *run) error {
 	if r.info.Can.Delete {
 		r.fails(r.s.Delete(ctx, o), backend.Canceled, "delete")
 	}
+	if r.info.Can.DeleteAll {
+		for _, err := range r.s.DeleteAll(ctx, []backend.Object{o}) {
+			r.fails(err, backend.Canceled, "delete all")
+		}
+	}
 	if r.info.Can.ListUploads {
 		_, err = collect(r.s.ListUploads(ctx, r.prefix))
 		r.fails(err, backend.Canceled, "list uploads")

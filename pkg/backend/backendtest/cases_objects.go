@@ -23,6 +23,7 @@ var objectCases = []testCase{
 	{"metadata", writes, metadata},
 	{"mod-time", func(i backend.Info) bool { return writes(i) && i.Can.ModTime }, modTime},
 	{"delete", deletes, deleteObject},
+	{"delete-all", func(i backend.Info) bool { return deletes(i) && i.Can.DeleteAll }, deleteAll},
 	{"same-container", writes, sameContainer},
 	{"concurrent-use", writes, concurrentUse},
 }
@@ -245,6 +246,42 @@ func modTime(r *run) error {
 		return err
 	}
 	check(r.key("upload"), "upload")
+	return nil
+}
+
+// deleteAll deletes several at once, of which one is missing and one was replaced.
+func deleteAll(r *run) error {
+	var objs []backend.Object
+	for _, name := range []string{"a", "b", "c"} {
+		o, _, err := r.put(r.key(name), 100)
+		if err != nil {
+			return err
+		}
+		objs = append(objs, o)
+	}
+	_, p, err := r.put(r.key("b"), 200)
+	if err != nil {
+		return err
+	}
+	objs[2].Version = ""
+	objs = append(objs, backend.Object{Key: r.key("none")})
+	errs := r.s.DeleteAll(r.ctx, objs)
+	if len(errs) != len(objs) {
+		return fmt.Errorf("delete %d objects at once: %d answers", len(objs), len(errs))
+	}
+	if errs[0] != nil || errs[2] != nil {
+		r.errorf("delete of two that are there among others: %w", errors.Join(errs[0], errs[2]))
+	}
+	r.fails(errs[1], backend.Changed, "delete of one that was replaced among others")
+	r.fails(errs[3], backend.NotFound, "delete of one that is not there among others")
+	r.holds(r.key("b"), p)
+	for _, name := range []string{"a", "c"} {
+		_, err := r.s.Stat(r.ctx, r.key(name))
+		r.fails(err, backend.NotFound, "stat of one that was deleted among others")
+	}
+	if errs := r.s.DeleteAll(r.ctx, nil); len(errs) != 0 {
+		r.errorf("delete of nothing: %d answers", len(errs))
+	}
 	return nil
 }
 

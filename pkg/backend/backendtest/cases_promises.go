@@ -107,6 +107,15 @@ func (r *run) refusesOptional(key string) error {
 	if !can.CreateContainer {
 		r.fails(r.s.CreateContainer(r.ctx), backend.Unsupported, "create container")
 	}
+	if !can.DeleteAll {
+		errs := r.s.DeleteAll(r.ctx, []backend.Object{{Key: key}, {Key: key + "2"}})
+		if len(errs) != 2 {
+			r.errorf("delete of two at once: %d answers", len(errs))
+		}
+		for _, err := range errs {
+			r.fails(err, backend.Unsupported, "delete of two at once")
+		}
+	}
 	if !can.Space {
 		_, err := r.s.Space(r.ctx, r.prefix)
 		r.fails(err, backend.Unsupported, "look for space")

@@ -314,6 +314,27 @@ func (f *Faults) Delete(ctx context.Context, obj backend.Object) error {
 	})
 }
 
+// DeleteAll deletes one after the other, if the container could do so at once. A fault of it strikes all of its objects, one
+// of Delete its own.
+func (f *Faults) DeleteAll(ctx context.Context, objs []backend.Object) []error {
+	if !f.Storage.Info().Can.DeleteAll {
+		return f.Storage.DeleteAll(ctx, objs)
+	}
+	errs := make([]error, len(objs))
+	err := f.pass(ctx, call{op: OpDeleteAll}, func([]*Rule) error {
+		for i, obj := range objs {
+			errs[i] = f.Delete(ctx, obj)
+		}
+		return nil
+	})
+	if err != nil {
+		for i := range errs {
+			errs[i] = err
+		}
+	}
+	return errs
+}
+
 // Browse passes on.
 func (f *Faults) Browse(ctx context.Context, prefix string) iter.Seq2[backend.Entry, error] {
 	return listed(ctx, f, call{op: OpBrowse, key: prefix}, f.Storage.Browse(ctx, prefix))

@@ -96,7 +96,7 @@ func memInfo(o MemOptions) backend.Info {
 			Delete: !off.Delete, Sequential: o.Sequential, PutIfAbsent: !off.PutIfAbsent,
 			CompleteIfAbsent: !off.CompleteIfAbsent, IfVersion: !off.IfVersion, ModTime: !off.ModTime,
 			Browse: !off.Browse, Versions: !off.Versions, Restore: !off.Restore, CreateContainer: !off.CreateContainer,
-			Space: !off.Space,
+			Space: !off.Space, DeleteAll: !off.Delete && !off.DeleteAll,
 		},
 		Checksums: o.Checksums,
 		Limits:    o.Limits,

@@ -182,3 +182,14 @@ func (m *Mem) checkList(ctx context.Context, op, prefix string, capability bool)
 	}
 	return m.checkThere(op, prefix)
 }
+
+// DeleteAll deletes one after the other.
+func (m *Mem) DeleteAll(ctx context.Context, objs []backend.Object) []error {
+	errs := make([]error, len(objs))
+	for i, obj := range objs {
+		if errs[i] = can(m.info.Can.DeleteAll, OpDeleteAll, obj.Key, "deleting of many"); errs[i] == nil {
+			errs[i] = m.Delete(ctx, obj)
+		}
+	}
+	return errs
+}

@@ -110,6 +110,26 @@ var versionMutants = []mutant{
 	{name: "restore of nothing succeeds", cases: "restore-missing", wreck: func(_ *testing.T, b *broken) {
 		b.restore = func(context.Context, backend.Object, time.Duration) error { return nil }
 	}},
+	{name: "what is deleted among others is not compared", cases: "delete-all", wreck: func(_ *testing.T, b *broken) {
+		b.deleteAll = func(ctx context.Context, objs []backend.Object) []error {
+			var plain []backend.Object
+			for _, o := range objs {
+				plain = append(plain, backend.Object{Key: o.Key})
+			}
+			return b.Mem.DeleteAll(ctx, plain)
+		}
+	}},
+	{name: "deleting many stops at the first failure", cases: "delete-all", wreck: func(_ *testing.T, b *broken) {
+		b.deleteAll = func(ctx context.Context, objs []backend.Object) []error {
+			errs := make([]error, len(objs))
+			for i, o := range objs {
+				if errs[i] = b.Mem.Delete(ctx, o); errs[i] != nil {
+					break
+				}
+			}
+			return errs
+		}
+	}},
 	{name: "there is no space", cases: "space", wreck: func(_ *testing.T, b *broken) {
 		b.space = func(context.Context, string) (backend.Space, error) { return backend.Space{}, nil }
 	}},

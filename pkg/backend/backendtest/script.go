@@ -27,6 +27,7 @@ const (
 	OpBrowse         = "browse"
 	OpVersions       = "list versions"
 	OpRestore        = "restore"
+	OpDeleteAll      = "delete all"
 	OpSpace          = "look for space"
 	OpCreate         = "create container"
 

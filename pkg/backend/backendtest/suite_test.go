@@ -24,7 +24,7 @@ func TestMem(t *testing.T) {
 		"write": {Write: true}, "list": {List: true}, "list-parts": {ListParts: true}, "list-uploads": {ListUploads: true},
 		"delete": {Delete: true}, "put-if-absent": {PutIfAbsent: true}, "complete-if-absent": {CompleteIfAbsent: true},
 		"if-version": {IfVersion: true}, "mod-time": {ModTime: true}, "browse": {Browse: true},
-		"versions": {Versions: true}, "restore": {Restore: true}, "create-container": {CreateContainer: true}, "space": {Space: true},
+		"versions": {Versions: true}, "restore": {Restore: true}, "create-container": {CreateContainer: true}, "space": {Space: true}, "delete-all": {DeleteAll: true},
 	} {
 		t.Run("without-"+name, func(t *testing.T) { testMem(t, backendtest.MemOptions{Without: without}) })
 	}

@@ -237,6 +237,40 @@ func (r *retry) Delete(ctx context.Context, obj backend.Object) error {
 	})
 }
 
+// DeleteAll repeats it for those objects whose failure passes.
+func (r *retry) DeleteAll(ctx context.Context, objs []backend.Object) []error {
+	errs, unknown := make([]error, len(objs)), make([]bool, len(objs))
+	left := make([]int, len(objs))
+	for i := range left {
+		left[i] = i
+	}
+	ended := r.p.Do(ctx, "delete", func(ctx context.Context) (passes error) { // errs has what becomes of each
+		part := make([]backend.Object, len(left))
+		for i, at := range left {
+			part[i] = objs[at]
+		}
+		var again []int
+		for i, err := range r.Storage.DeleteAll(ctx, part) {
+			at := left[i]
+			if unknown[at] && errors.Is(err, backend.NotFound) {
+				err = nil
+			}
+			errs[at], unknown[at] = err, unknown[at] || unknownOutcome(err)
+			if backend.KindOf(err).Temporary() {
+				again, passes = append(again, at), err
+			}
+		}
+		left = again
+		return passes
+	})
+	if ctx.Err() != nil {
+		for _, at := range left {
+			errs[at] = ended
+		}
+	}
+	return errs
+}
+
 func (r *retry) Restore(ctx context.Context, obj backend.Object, period time.Duration) error {
 	return r.p.Do(ctx, "restore", func(ctx context.Context) error { return r.Storage.Restore(ctx, obj, period) })
 }

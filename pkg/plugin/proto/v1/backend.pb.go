@@ -852,6 +852,7 @@ type Capabilities struct {
 	Restore          bool                   `protobuf:"varint,16,opt,name=restore,proto3" json:"restore,omitempty"`
 	CreateContainer  bool                   `protobuf:"varint,17,opt,name=create_container,json=createContainer,proto3" json:"create_container,omitempty"`
 	Space            bool                   `protobuf:"varint,18,opt,name=space,proto3" json:"space,omitempty"`
+	DeleteAll        bool                   `protobuf:"varint,19,opt,name=delete_all,json=deleteAll,proto3" json:"delete_all,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1012,6 +1013,13 @@ func (x *Capabilities) GetSpace() bool {
 	return false
 }
 
+func (x *Capabilities) GetDeleteAll() bool {
+	if x != nil {
+		return x.DeleteAll
+	}
+	return false
+}
+
 type Limits struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	MinPart       int64                  `protobuf:"varint,1,opt,name=min_part,json=minPart,proto3" json:"min_part,omitempty"`
@@ -1021,6 +1029,7 @@ type Limits struct {
 	MaxObject     int64                  `protobuf:"varint,5,opt,name=max_object,json=maxObject,proto3" json:"max_object,omitempty"`
 	Connections   int64                  `protobuf:"varint,6,opt,name=connections,proto3" json:"connections,omitempty"`
 	MinCopy       int64                  `protobuf:"varint,7,opt,name=min_copy,json=minCopy,proto3" json:"min_copy,omitempty"`
+	DeleteAll     int64                  `protobuf:"varint,8,opt,name=delete_all,json=deleteAll,proto3" json:"delete_all,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1100,6 +1109,13 @@ func (x *Limits) GetConnections() int64 {
 func (x *Limits) GetMinCopy() int64 {
 	if x != nil {
 		return x.MinCopy
+	}
+	return 0
+}
+
+func (x *Limits) GetDeleteAll() int64 {
+	if x != nil {
+		return x.DeleteAll
 	}
 	return 0
 }
@@ -3410,6 +3426,147 @@ func (*CreateContainerResponse) Descriptor() ([]byte, []int) {
 	return file_backend_proto_rawDescGZIP(), []int{55}
 }
 
+type DeleteAllRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Container     *Location              `protobuf:"bytes,1,opt,name=container,proto3" json:"container,omitempty"`
+	Objects       []*Object              `protobuf:"bytes,2,rep,name=objects,proto3" json:"objects,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteAllRequest) Reset() {
+	*x = DeleteAllRequest{}
+	mi := &file_backend_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteAllRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteAllRequest) ProtoMessage() {}
+
+func (x *DeleteAllRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteAllRequest.ProtoReflect.Descriptor instead.
+func (*DeleteAllRequest) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *DeleteAllRequest) GetContainer() *Location {
+	if x != nil {
+		return x.Container
+	}
+	return nil
+}
+
+func (x *DeleteAllRequest) GetObjects() []*Object {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
+// DeleteAllResponse has one element for each object.
+type DeleteAllResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Deleted       []*Deleted             `protobuf:"bytes,1,rep,name=deleted,proto3" json:"deleted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteAllResponse) Reset() {
+	*x = DeleteAllResponse{}
+	mi := &file_backend_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteAllResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteAllResponse) ProtoMessage() {}
+
+func (x *DeleteAllResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteAllResponse.ProtoReflect.Descriptor instead.
+func (*DeleteAllResponse) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *DeleteAllResponse) GetDeleted() []*Deleted {
+	if x != nil {
+		return x.Deleted
+	}
+	return nil
+}
+
+type Deleted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"` // absent: it was removed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Deleted) Reset() {
+	*x = Deleted{}
+	mi := &file_backend_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Deleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Deleted) ProtoMessage() {}
+
+func (x *Deleted) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Deleted.ProtoReflect.Descriptor instead.
+func (*Deleted) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *Deleted) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
 type SpaceRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Container     *Location              `protobuf:"bytes,1,opt,name=container,proto3" json:"container,omitempty"`
@@ -3420,7 +3577,7 @@ type SpaceRequest struct {
 
 func (x *SpaceRequest) Reset() {
 	*x = SpaceRequest{}
-	mi := &file_backend_proto_msgTypes[56]
+	mi := &file_backend_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3432,7 +3589,7 @@ func (x *SpaceRequest) String() string {
 func (*SpaceRequest) ProtoMessage() {}
 
 func (x *SpaceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[56]
+	mi := &file_backend_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3445,7 +3602,7 @@ func (x *SpaceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpaceRequest.ProtoReflect.Descriptor instead.
 func (*SpaceRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{56}
+	return file_backend_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SpaceRequest) GetContainer() *Location {
@@ -3471,7 +3628,7 @@ type SpaceResponse struct {
 
 func (x *SpaceResponse) Reset() {
 	*x = SpaceResponse{}
-	mi := &file_backend_proto_msgTypes[57]
+	mi := &file_backend_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3483,7 +3640,7 @@ func (x *SpaceResponse) String() string {
 func (*SpaceResponse) ProtoMessage() {}
 
 func (x *SpaceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[57]
+	mi := &file_backend_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3496,7 +3653,7 @@ func (x *SpaceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpaceResponse.ProtoReflect.Descriptor instead.
 func (*SpaceResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{57}
+	return file_backend_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SpaceResponse) GetSpace() *Space {
@@ -3518,7 +3675,7 @@ type Space struct {
 
 func (x *Space) Reset() {
 	*x = Space{}
-	mi := &file_backend_proto_msgTypes[58]
+	mi := &file_backend_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3530,7 +3687,7 @@ func (x *Space) String() string {
 func (*Space) ProtoMessage() {}
 
 func (x *Space) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[58]
+	mi := &file_backend_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3543,7 +3700,7 @@ func (x *Space) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Space.ProtoReflect.Descriptor instead.
 func (*Space) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{58}
+	return file_backend_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Space) GetPlace() []byte {
@@ -3589,7 +3746,7 @@ type ExportRequest struct {
 
 func (x *ExportRequest) Reset() {
 	*x = ExportRequest{}
-	mi := &file_backend_proto_msgTypes[59]
+	mi := &file_backend_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3601,7 +3758,7 @@ func (x *ExportRequest) String() string {
 func (*ExportRequest) ProtoMessage() {}
 
 func (x *ExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[59]
+	mi := &file_backend_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3614,7 +3771,7 @@ func (x *ExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
 func (*ExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{59}
+	return file_backend_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ExportRequest) GetToken() string {
@@ -3677,7 +3834,7 @@ type Concern struct {
 
 func (x *Concern) Reset() {
 	*x = Concern{}
-	mi := &file_backend_proto_msgTypes[60]
+	mi := &file_backend_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3689,7 +3846,7 @@ func (x *Concern) String() string {
 func (*Concern) ProtoMessage() {}
 
 func (x *Concern) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[60]
+	mi := &file_backend_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3702,7 +3859,7 @@ func (x *Concern) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Concern.ProtoReflect.Descriptor instead.
 func (*Concern) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{60}
+	return file_backend_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Concern) GetText() string {
@@ -3735,7 +3892,7 @@ type CheckExportsRequest struct {
 
 func (x *CheckExportsRequest) Reset() {
 	*x = CheckExportsRequest{}
-	mi := &file_backend_proto_msgTypes[61]
+	mi := &file_backend_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3747,7 +3904,7 @@ func (x *CheckExportsRequest) String() string {
 func (*CheckExportsRequest) ProtoMessage() {}
 
 func (x *CheckExportsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[61]
+	mi := &file_backend_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3760,7 +3917,7 @@ func (x *CheckExportsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckExportsRequest.ProtoReflect.Descriptor instead.
 func (*CheckExportsRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{61}
+	return file_backend_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *CheckExportsRequest) GetRequests() []*ExportRequest {
@@ -3780,7 +3937,7 @@ type CheckExportsResponse struct {
 
 func (x *CheckExportsResponse) Reset() {
 	*x = CheckExportsResponse{}
-	mi := &file_backend_proto_msgTypes[62]
+	mi := &file_backend_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3792,7 +3949,7 @@ func (x *CheckExportsResponse) String() string {
 func (*CheckExportsResponse) ProtoMessage() {}
 
 func (x *CheckExportsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[62]
+	mi := &file_backend_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3805,7 +3962,7 @@ func (x *CheckExportsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckExportsResponse.ProtoReflect.Descriptor instead.
 func (*CheckExportsResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{62}
+	return file_backend_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *CheckExportsResponse) GetChecked() []*Concerns {
@@ -3824,7 +3981,7 @@ type Concerns struct {
 
 func (x *Concerns) Reset() {
 	*x = Concerns{}
-	mi := &file_backend_proto_msgTypes[63]
+	mi := &file_backend_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3836,7 +3993,7 @@ func (x *Concerns) String() string {
 func (*Concerns) ProtoMessage() {}
 
 func (x *Concerns) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[63]
+	mi := &file_backend_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3849,7 +4006,7 @@ func (x *Concerns) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Concerns.ProtoReflect.Descriptor instead.
 func (*Concerns) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{63}
+	return file_backend_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Concerns) GetConcerns() []*Concern {
@@ -3874,7 +4031,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_backend_proto_msgTypes[64]
+	mi := &file_backend_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3886,7 +4043,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[64]
+	mi := &file_backend_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3899,7 +4056,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{64}
+	return file_backend_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Job) GetId() []byte {
@@ -3964,7 +4121,7 @@ type Artifact struct {
 
 func (x *Artifact) Reset() {
 	*x = Artifact{}
-	mi := &file_backend_proto_msgTypes[65]
+	mi := &file_backend_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3976,7 +4133,7 @@ func (x *Artifact) String() string {
 func (*Artifact) ProtoMessage() {}
 
 func (x *Artifact) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[65]
+	mi := &file_backend_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3989,7 +4146,7 @@ func (x *Artifact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Artifact.ProtoReflect.Descriptor instead.
 func (*Artifact) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{65}
+	return file_backend_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Artifact) GetName() []byte {
@@ -4036,7 +4193,7 @@ type StartExportRequest struct {
 
 func (x *StartExportRequest) Reset() {
 	*x = StartExportRequest{}
-	mi := &file_backend_proto_msgTypes[66]
+	mi := &file_backend_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4048,7 +4205,7 @@ func (x *StartExportRequest) String() string {
 func (*StartExportRequest) ProtoMessage() {}
 
 func (x *StartExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[66]
+	mi := &file_backend_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4061,7 +4218,7 @@ func (x *StartExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartExportRequest.ProtoReflect.Descriptor instead.
 func (*StartExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{66}
+	return file_backend_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *StartExportRequest) GetRequest() *ExportRequest {
@@ -4080,7 +4237,7 @@ type StartExportResponse struct {
 
 func (x *StartExportResponse) Reset() {
 	*x = StartExportResponse{}
-	mi := &file_backend_proto_msgTypes[67]
+	mi := &file_backend_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4092,7 +4249,7 @@ func (x *StartExportResponse) String() string {
 func (*StartExportResponse) ProtoMessage() {}
 
 func (x *StartExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[67]
+	mi := &file_backend_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4105,7 +4262,7 @@ func (x *StartExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartExportResponse.ProtoReflect.Descriptor instead.
 func (*StartExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{67}
+	return file_backend_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *StartExportResponse) GetJob() *Job {
@@ -4124,7 +4281,7 @@ type FindExportRequest struct {
 
 func (x *FindExportRequest) Reset() {
 	*x = FindExportRequest{}
-	mi := &file_backend_proto_msgTypes[68]
+	mi := &file_backend_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4136,7 +4293,7 @@ func (x *FindExportRequest) String() string {
 func (*FindExportRequest) ProtoMessage() {}
 
 func (x *FindExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[68]
+	mi := &file_backend_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4149,7 +4306,7 @@ func (x *FindExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindExportRequest.ProtoReflect.Descriptor instead.
 func (*FindExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{68}
+	return file_backend_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *FindExportRequest) GetRequest() *ExportRequest {
@@ -4168,7 +4325,7 @@ type FindExportResponse struct {
 
 func (x *FindExportResponse) Reset() {
 	*x = FindExportResponse{}
-	mi := &file_backend_proto_msgTypes[69]
+	mi := &file_backend_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4180,7 +4337,7 @@ func (x *FindExportResponse) String() string {
 func (*FindExportResponse) ProtoMessage() {}
 
 func (x *FindExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[69]
+	mi := &file_backend_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4193,7 +4350,7 @@ func (x *FindExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindExportResponse.ProtoReflect.Descriptor instead.
 func (*FindExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{69}
+	return file_backend_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *FindExportResponse) GetJob() *Job {
@@ -4212,7 +4369,7 @@ type PollExportRequest struct {
 
 func (x *PollExportRequest) Reset() {
 	*x = PollExportRequest{}
-	mi := &file_backend_proto_msgTypes[70]
+	mi := &file_backend_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4224,7 +4381,7 @@ func (x *PollExportRequest) String() string {
 func (*PollExportRequest) ProtoMessage() {}
 
 func (x *PollExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[70]
+	mi := &file_backend_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4237,7 +4394,7 @@ func (x *PollExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PollExportRequest.ProtoReflect.Descriptor instead.
 func (*PollExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{70}
+	return file_backend_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *PollExportRequest) GetId() []byte {
@@ -4256,7 +4413,7 @@ type PollExportResponse struct {
 
 func (x *PollExportResponse) Reset() {
 	*x = PollExportResponse{}
-	mi := &file_backend_proto_msgTypes[71]
+	mi := &file_backend_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4268,7 +4425,7 @@ func (x *PollExportResponse) String() string {
 func (*PollExportResponse) ProtoMessage() {}
 
 func (x *PollExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[71]
+	mi := &file_backend_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4281,7 +4438,7 @@ func (x *PollExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PollExportResponse.ProtoReflect.Descriptor instead.
 func (*PollExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{71}
+	return file_backend_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *PollExportResponse) GetJob() *Job {
@@ -4301,7 +4458,7 @@ type EndExportRequest struct {
 
 func (x *EndExportRequest) Reset() {
 	*x = EndExportRequest{}
-	mi := &file_backend_proto_msgTypes[72]
+	mi := &file_backend_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4313,7 +4470,7 @@ func (x *EndExportRequest) String() string {
 func (*EndExportRequest) ProtoMessage() {}
 
 func (x *EndExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[72]
+	mi := &file_backend_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4326,7 +4483,7 @@ func (x *EndExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndExportRequest.ProtoReflect.Descriptor instead.
 func (*EndExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{72}
+	return file_backend_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *EndExportRequest) GetId() []byte {
@@ -4351,7 +4508,7 @@ type EndExportResponse struct {
 
 func (x *EndExportResponse) Reset() {
 	*x = EndExportResponse{}
-	mi := &file_backend_proto_msgTypes[73]
+	mi := &file_backend_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4363,7 +4520,7 @@ func (x *EndExportResponse) String() string {
 func (*EndExportResponse) ProtoMessage() {}
 
 func (x *EndExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[73]
+	mi := &file_backend_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4376,7 +4533,7 @@ func (x *EndExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndExportResponse.ProtoReflect.Descriptor instead.
 func (*EndExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{73}
+	return file_backend_proto_rawDescGZIP(), []int{76}
 }
 
 type Scope struct {
@@ -4391,7 +4548,7 @@ type Scope struct {
 
 func (x *Scope) Reset() {
 	*x = Scope{}
-	mi := &file_backend_proto_msgTypes[74]
+	mi := &file_backend_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4403,7 +4560,7 @@ func (x *Scope) String() string {
 func (*Scope) ProtoMessage() {}
 
 func (x *Scope) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[74]
+	mi := &file_backend_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4416,7 +4573,7 @@ func (x *Scope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scope.ProtoReflect.Descriptor instead.
 func (*Scope) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{74}
+	return file_backend_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Scope) GetId() []byte {
@@ -4465,7 +4622,7 @@ type Resource struct {
 
 func (x *Resource) Reset() {
 	*x = Resource{}
-	mi := &file_backend_proto_msgTypes[75]
+	mi := &file_backend_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4477,7 +4634,7 @@ func (x *Resource) String() string {
 func (*Resource) ProtoMessage() {}
 
 func (x *Resource) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[75]
+	mi := &file_backend_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4490,7 +4647,7 @@ func (x *Resource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource.ProtoReflect.Descriptor instead.
 func (*Resource) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{75}
+	return file_backend_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Resource) GetId() []byte {
@@ -4571,7 +4728,7 @@ type ScopesRequest struct {
 
 func (x *ScopesRequest) Reset() {
 	*x = ScopesRequest{}
-	mi := &file_backend_proto_msgTypes[76]
+	mi := &file_backend_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4583,7 +4740,7 @@ func (x *ScopesRequest) String() string {
 func (*ScopesRequest) ProtoMessage() {}
 
 func (x *ScopesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[76]
+	mi := &file_backend_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4596,7 +4753,7 @@ func (x *ScopesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScopesRequest.ProtoReflect.Descriptor instead.
 func (*ScopesRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{76}
+	return file_backend_proto_rawDescGZIP(), []int{79}
 }
 
 type ScopesResponse struct {
@@ -4608,7 +4765,7 @@ type ScopesResponse struct {
 
 func (x *ScopesResponse) Reset() {
 	*x = ScopesResponse{}
-	mi := &file_backend_proto_msgTypes[77]
+	mi := &file_backend_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4620,7 +4777,7 @@ func (x *ScopesResponse) String() string {
 func (*ScopesResponse) ProtoMessage() {}
 
 func (x *ScopesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[77]
+	mi := &file_backend_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4633,7 +4790,7 @@ func (x *ScopesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScopesResponse.ProtoReflect.Descriptor instead.
 func (*ScopesResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{77}
+	return file_backend_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ScopesResponse) GetScopes() []*Scope {
@@ -4658,7 +4815,7 @@ type ResourcesRequest struct {
 
 func (x *ResourcesRequest) Reset() {
 	*x = ResourcesRequest{}
-	mi := &file_backend_proto_msgTypes[78]
+	mi := &file_backend_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4670,7 +4827,7 @@ func (x *ResourcesRequest) String() string {
 func (*ResourcesRequest) ProtoMessage() {}
 
 func (x *ResourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[78]
+	mi := &file_backend_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4683,7 +4840,7 @@ func (x *ResourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourcesRequest.ProtoReflect.Descriptor instead.
 func (*ResourcesRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{78}
+	return file_backend_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *ResourcesRequest) GetType() string {
@@ -4744,7 +4901,7 @@ type ResourcesResponse struct {
 
 func (x *ResourcesResponse) Reset() {
 	*x = ResourcesResponse{}
-	mi := &file_backend_proto_msgTypes[79]
+	mi := &file_backend_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4756,7 +4913,7 @@ func (x *ResourcesResponse) String() string {
 func (*ResourcesResponse) ProtoMessage() {}
 
 func (x *ResourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[79]
+	mi := &file_backend_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4769,7 +4926,7 @@ func (x *ResourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourcesResponse.ProtoReflect.Descriptor instead.
 func (*ResourcesResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{79}
+	return file_backend_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ResourcesResponse) GetResources() []*Resource {
@@ -4792,7 +4949,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_backend_proto_msgTypes[80]
+	mi := &file_backend_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4804,7 +4961,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[80]
+	mi := &file_backend_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4817,7 +4974,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{80}
+	return file_backend_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *MetricsRequest) GetId() []byte {
@@ -4864,7 +5021,7 @@ type MetricsResponse struct {
 
 func (x *MetricsResponse) Reset() {
 	*x = MetricsResponse{}
-	mi := &file_backend_proto_msgTypes[81]
+	mi := &file_backend_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4876,7 +5033,7 @@ func (x *MetricsResponse) String() string {
 func (*MetricsResponse) ProtoMessage() {}
 
 func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[81]
+	mi := &file_backend_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4889,7 +5046,7 @@ func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsResponse.ProtoReflect.Descriptor instead.
 func (*MetricsResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{81}
+	return file_backend_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *MetricsResponse) GetSeries() []*Series {
@@ -4910,7 +5067,7 @@ type Series struct {
 
 func (x *Series) Reset() {
 	*x = Series{}
-	mi := &file_backend_proto_msgTypes[82]
+	mi := &file_backend_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4922,7 +5079,7 @@ func (x *Series) String() string {
 func (*Series) ProtoMessage() {}
 
 func (x *Series) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[82]
+	mi := &file_backend_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4935,7 +5092,7 @@ func (x *Series) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Series.ProtoReflect.Descriptor instead.
 func (*Series) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{82}
+	return file_backend_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *Series) GetName() string {
@@ -4969,7 +5126,7 @@ type Point struct {
 
 func (x *Point) Reset() {
 	*x = Point{}
-	mi := &file_backend_proto_msgTypes[83]
+	mi := &file_backend_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4981,7 +5138,7 @@ func (x *Point) String() string {
 func (*Point) ProtoMessage() {}
 
 func (x *Point) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[83]
+	mi := &file_backend_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4994,7 +5151,7 @@ func (x *Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Point.ProtoReflect.Descriptor instead.
 func (*Point) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{83}
+	return file_backend_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *Point) GetAt() *Time {
@@ -5021,7 +5178,7 @@ type ActRequest struct {
 
 func (x *ActRequest) Reset() {
 	*x = ActRequest{}
-	mi := &file_backend_proto_msgTypes[84]
+	mi := &file_backend_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5033,7 +5190,7 @@ func (x *ActRequest) String() string {
 func (*ActRequest) ProtoMessage() {}
 
 func (x *ActRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[84]
+	mi := &file_backend_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5046,7 +5203,7 @@ func (x *ActRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActRequest.ProtoReflect.Descriptor instead.
 func (*ActRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{84}
+	return file_backend_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *ActRequest) GetId() []byte {
@@ -5071,7 +5228,7 @@ type ActResponse struct {
 
 func (x *ActResponse) Reset() {
 	*x = ActResponse{}
-	mi := &file_backend_proto_msgTypes[85]
+	mi := &file_backend_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5083,7 +5240,7 @@ func (x *ActResponse) String() string {
 func (*ActResponse) ProtoMessage() {}
 
 func (x *ActResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[85]
+	mi := &file_backend_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5096,7 +5253,7 @@ func (x *ActResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActResponse.ProtoReflect.Descriptor instead.
 func (*ActResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{85}
+	return file_backend_proto_rawDescGZIP(), []int{88}
 }
 
 var File_backend_proto protoreflect.FileDescriptor
@@ -5157,7 +5314,7 @@ const file_backend_proto_rawDesc = "" +
 	"\x03can\x18\x01 \x01(\v2#.hyperexport.plugin.v1.CapabilitiesR\x03can\x12\x1c\n" +
 	"\tchecksums\x18\x02 \x03(\tR\tchecksums\x12\x1b\n" +
 	"\tcopy_from\x18\x03 \x03(\tR\bcopyFrom\x125\n" +
-	"\x06limits\x18\x04 \x01(\v2\x1d.hyperexport.plugin.v1.LimitsR\x06limits\"\xa4\x04\n" +
+	"\x06limits\x18\x04 \x01(\v2\x1d.hyperexport.plugin.v1.LimitsR\x06limits\"\xc3\x04\n" +
 	"\fCapabilities\x12\x14\n" +
 	"\x05write\x18\x01 \x01(\bR\x05write\x12\x12\n" +
 	"\x04list\x18\x02 \x01(\bR\x04list\x12\x1d\n" +
@@ -5181,7 +5338,9 @@ const file_backend_proto_rawDesc = "" +
 	"\bversions\x18\x0f \x01(\bR\bversions\x12\x18\n" +
 	"\arestore\x18\x10 \x01(\bR\arestore\x12)\n" +
 	"\x10create_container\x18\x11 \x01(\bR\x0fcreateContainer\x12\x14\n" +
-	"\x05space\x18\x12 \x01(\bR\x05space\"\xd0\x01\n" +
+	"\x05space\x18\x12 \x01(\bR\x05space\x12\x1d\n" +
+	"\n" +
+	"delete_all\x18\x13 \x01(\bR\tdeleteAll\"\xef\x01\n" +
 	"\x06Limits\x12\x19\n" +
 	"\bmin_part\x18\x01 \x01(\x03R\aminPart\x12\x19\n" +
 	"\bmax_part\x18\x02 \x01(\x03R\amaxPart\x12\x1b\n" +
@@ -5190,7 +5349,9 @@ const file_backend_proto_rawDesc = "" +
 	"\n" +
 	"max_object\x18\x05 \x01(\x03R\tmaxObject\x12 \n" +
 	"\vconnections\x18\x06 \x01(\x03R\vconnections\x12\x19\n" +
-	"\bmin_copy\x18\a \x01(\x03R\aminCopy\"\xb8\x02\n" +
+	"\bmin_copy\x18\a \x01(\x03R\aminCopy\x12\x1d\n" +
+	"\n" +
+	"delete_all\x18\b \x01(\x03R\tdeleteAll\"\xb8\x02\n" +
 	"\x06Object\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\fR\x03key\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x126\n" +
@@ -5343,7 +5504,14 @@ const file_backend_proto_rawDesc = "" +
 	"\x0fRestoreResponse\"W\n" +
 	"\x16CreateContainerRequest\x12=\n" +
 	"\tcontainer\x18\x01 \x01(\v2\x1f.hyperexport.plugin.v1.LocationR\tcontainer\"\x19\n" +
-	"\x17CreateContainerResponse\"e\n" +
+	"\x17CreateContainerResponse\"\x8a\x01\n" +
+	"\x10DeleteAllRequest\x12=\n" +
+	"\tcontainer\x18\x01 \x01(\v2\x1f.hyperexport.plugin.v1.LocationR\tcontainer\x127\n" +
+	"\aobjects\x18\x02 \x03(\v2\x1d.hyperexport.plugin.v1.ObjectR\aobjects\"M\n" +
+	"\x11DeleteAllResponse\x128\n" +
+	"\adeleted\x18\x01 \x03(\v2\x1e.hyperexport.plugin.v1.DeletedR\adeleted\"=\n" +
+	"\aDeleted\x122\n" +
+	"\x05error\x18\x01 \x01(\v2\x1c.hyperexport.plugin.v1.ErrorR\x05error\"e\n" +
 	"\fSpaceRequest\x12=\n" +
 	"\tcontainer\x18\x01 \x01(\v2\x1f.hyperexport.plugin.v1.LocationR\tcontainer\x12\x16\n" +
 	"\x06prefix\x18\x02 \x01(\fR\x06prefix\"C\n" +
@@ -5461,7 +5629,7 @@ const file_backend_proto_rawDesc = "" +
 	"\aBackend\x12^\n" +
 	"\tConfigure\x12'.hyperexport.plugin.v1.ConfigureRequest\x1a(.hyperexport.plugin.v1.ConfigureResponse\x12[\n" +
 	"\bDescribe\x12&.hyperexport.plugin.v1.DescribeRequest\x1a'.hyperexport.plugin.v1.DescribeResponse\x12U\n" +
-	"\x06Cancel\x12$.hyperexport.plugin.v1.CancelRequest\x1a%.hyperexport.plugin.v1.CancelResponse2\xae\x0f\n" +
+	"\x06Cancel\x12$.hyperexport.plugin.v1.CancelRequest\x1a%.hyperexport.plugin.v1.CancelResponse2\x8e\x10\n" +
 	"\aStorage\x12O\n" +
 	"\x04Open\x12\".hyperexport.plugin.v1.OpenRequest\x1a#.hyperexport.plugin.v1.OpenResponse\x12O\n" +
 	"\x04Stat\x12\".hyperexport.plugin.v1.StatRequest\x1a#.hyperexport.plugin.v1.StatResponse\x12U\n" +
@@ -5483,7 +5651,8 @@ const file_backend_proto_rawDesc = "" +
 	"\x06Browse\x12$.hyperexport.plugin.v1.BrowseRequest\x1a%.hyperexport.plugin.v1.BrowseResponse0\x01\x12]\n" +
 	"\bVersions\x12&.hyperexport.plugin.v1.VersionsRequest\x1a'.hyperexport.plugin.v1.VersionsResponse0\x01\x12X\n" +
 	"\aRestore\x12%.hyperexport.plugin.v1.RestoreRequest\x1a&.hyperexport.plugin.v1.RestoreResponse\x12p\n" +
-	"\x0fCreateContainer\x12-.hyperexport.plugin.v1.CreateContainerRequest\x1a..hyperexport.plugin.v1.CreateContainerResponse\x12R\n" +
+	"\x0fCreateContainer\x12-.hyperexport.plugin.v1.CreateContainerRequest\x1a..hyperexport.plugin.v1.CreateContainerResponse\x12^\n" +
+	"\tDeleteAll\x12'.hyperexport.plugin.v1.DeleteAllRequest\x1a(.hyperexport.plugin.v1.DeleteAllResponse\x12R\n" +
 	"\x05Space\x12#.hyperexport.plugin.v1.SpaceRequest\x1a$.hyperexport.plugin.v1.SpaceResponse2\xfe\x03\n" +
 	"\aCompute\x12g\n" +
 	"\fCheckExports\x12*.hyperexport.plugin.v1.CheckExportsRequest\x1a+.hyperexport.plugin.v1.CheckExportsResponse\x12d\n" +
@@ -5511,7 +5680,7 @@ func file_backend_proto_rawDescGZIP() []byte {
 	return file_backend_proto_rawDescData
 }
 
-var file_backend_proto_msgTypes = make([]protoimpl.MessageInfo, 88)
+var file_backend_proto_msgTypes = make([]protoimpl.MessageInfo, 91)
 var file_backend_proto_goTypes = []any{
 	(*Error)(nil),                   // 0: hyperexport.plugin.v1.Error
 	(*ConfigureRequest)(nil),        // 1: hyperexport.plugin.v1.ConfigureRequest
@@ -5569,42 +5738,45 @@ var file_backend_proto_goTypes = []any{
 	(*RestoreResponse)(nil),         // 53: hyperexport.plugin.v1.RestoreResponse
 	(*CreateContainerRequest)(nil),  // 54: hyperexport.plugin.v1.CreateContainerRequest
 	(*CreateContainerResponse)(nil), // 55: hyperexport.plugin.v1.CreateContainerResponse
-	(*SpaceRequest)(nil),            // 56: hyperexport.plugin.v1.SpaceRequest
-	(*SpaceResponse)(nil),           // 57: hyperexport.plugin.v1.SpaceResponse
-	(*Space)(nil),                   // 58: hyperexport.plugin.v1.Space
-	(*ExportRequest)(nil),           // 59: hyperexport.plugin.v1.ExportRequest
-	(*Concern)(nil),                 // 60: hyperexport.plugin.v1.Concern
-	(*CheckExportsRequest)(nil),     // 61: hyperexport.plugin.v1.CheckExportsRequest
-	(*CheckExportsResponse)(nil),    // 62: hyperexport.plugin.v1.CheckExportsResponse
-	(*Concerns)(nil),                // 63: hyperexport.plugin.v1.Concerns
-	(*Job)(nil),                     // 64: hyperexport.plugin.v1.Job
-	(*Artifact)(nil),                // 65: hyperexport.plugin.v1.Artifact
-	(*StartExportRequest)(nil),      // 66: hyperexport.plugin.v1.StartExportRequest
-	(*StartExportResponse)(nil),     // 67: hyperexport.plugin.v1.StartExportResponse
-	(*FindExportRequest)(nil),       // 68: hyperexport.plugin.v1.FindExportRequest
-	(*FindExportResponse)(nil),      // 69: hyperexport.plugin.v1.FindExportResponse
-	(*PollExportRequest)(nil),       // 70: hyperexport.plugin.v1.PollExportRequest
-	(*PollExportResponse)(nil),      // 71: hyperexport.plugin.v1.PollExportResponse
-	(*EndExportRequest)(nil),        // 72: hyperexport.plugin.v1.EndExportRequest
-	(*EndExportResponse)(nil),       // 73: hyperexport.plugin.v1.EndExportResponse
-	(*Scope)(nil),                   // 74: hyperexport.plugin.v1.Scope
-	(*Resource)(nil),                // 75: hyperexport.plugin.v1.Resource
-	(*ScopesRequest)(nil),           // 76: hyperexport.plugin.v1.ScopesRequest
-	(*ScopesResponse)(nil),          // 77: hyperexport.plugin.v1.ScopesResponse
-	(*ResourcesRequest)(nil),        // 78: hyperexport.plugin.v1.ResourcesRequest
-	(*ResourcesResponse)(nil),       // 79: hyperexport.plugin.v1.ResourcesResponse
-	(*MetricsRequest)(nil),          // 80: hyperexport.plugin.v1.MetricsRequest
-	(*MetricsResponse)(nil),         // 81: hyperexport.plugin.v1.MetricsResponse
-	(*Series)(nil),                  // 82: hyperexport.plugin.v1.Series
-	(*Point)(nil),                   // 83: hyperexport.plugin.v1.Point
-	(*ActRequest)(nil),              // 84: hyperexport.plugin.v1.ActRequest
-	(*ActResponse)(nil),             // 85: hyperexport.plugin.v1.ActResponse
-	nil,                             // 86: hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
-	nil,                             // 87: hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
+	(*DeleteAllRequest)(nil),        // 56: hyperexport.plugin.v1.DeleteAllRequest
+	(*DeleteAllResponse)(nil),       // 57: hyperexport.plugin.v1.DeleteAllResponse
+	(*Deleted)(nil),                 // 58: hyperexport.plugin.v1.Deleted
+	(*SpaceRequest)(nil),            // 59: hyperexport.plugin.v1.SpaceRequest
+	(*SpaceResponse)(nil),           // 60: hyperexport.plugin.v1.SpaceResponse
+	(*Space)(nil),                   // 61: hyperexport.plugin.v1.Space
+	(*ExportRequest)(nil),           // 62: hyperexport.plugin.v1.ExportRequest
+	(*Concern)(nil),                 // 63: hyperexport.plugin.v1.Concern
+	(*CheckExportsRequest)(nil),     // 64: hyperexport.plugin.v1.CheckExportsRequest
+	(*CheckExportsResponse)(nil),    // 65: hyperexport.plugin.v1.CheckExportsResponse
+	(*Concerns)(nil),                // 66: hyperexport.plugin.v1.Concerns
+	(*Job)(nil),                     // 67: hyperexport.plugin.v1.Job
+	(*Artifact)(nil),                // 68: hyperexport.plugin.v1.Artifact
+	(*StartExportRequest)(nil),      // 69: hyperexport.plugin.v1.StartExportRequest
+	(*StartExportResponse)(nil),     // 70: hyperexport.plugin.v1.StartExportResponse
+	(*FindExportRequest)(nil),       // 71: hyperexport.plugin.v1.FindExportRequest
+	(*FindExportResponse)(nil),      // 72: hyperexport.plugin.v1.FindExportResponse
+	(*PollExportRequest)(nil),       // 73: hyperexport.plugin.v1.PollExportRequest
+	(*PollExportResponse)(nil),      // 74: hyperexport.plugin.v1.PollExportResponse
+	(*EndExportRequest)(nil),        // 75: hyperexport.plugin.v1.EndExportRequest
+	(*EndExportResponse)(nil),       // 76: hyperexport.plugin.v1.EndExportResponse
+	(*Scope)(nil),                   // 77: hyperexport.plugin.v1.Scope
+	(*Resource)(nil),                // 78: hyperexport.plugin.v1.Resource
+	(*ScopesRequest)(nil),           // 79: hyperexport.plugin.v1.ScopesRequest
+	(*ScopesResponse)(nil),          // 80: hyperexport.plugin.v1.ScopesResponse
+	(*ResourcesRequest)(nil),        // 81: hyperexport.plugin.v1.ResourcesRequest
+	(*ResourcesResponse)(nil),       // 82: hyperexport.plugin.v1.ResourcesResponse
+	(*MetricsRequest)(nil),          // 83: hyperexport.plugin.v1.MetricsRequest
+	(*MetricsResponse)(nil),         // 84: hyperexport.plugin.v1.MetricsResponse
+	(*Series)(nil),                  // 85: hyperexport.plugin.v1.Series
+	(*Point)(nil),                   // 86: hyperexport.plugin.v1.Point
+	(*ActRequest)(nil),              // 87: hyperexport.plugin.v1.ActRequest
+	(*ActResponse)(nil),             // 88: hyperexport.plugin.v1.ActResponse
+	nil,                             // 89: hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
+	nil,                             // 90: hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
 }
 var file_backend_proto_depIdxs = []int32{
-	86,  // 0: hyperexport.plugin.v1.ConfigureRequest.settings:type_name -> hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
-	87,  // 1: hyperexport.plugin.v1.ConfigureRequest.secrets:type_name -> hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
+	89,  // 0: hyperexport.plugin.v1.ConfigureRequest.settings:type_name -> hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
+	90,  // 1: hyperexport.plugin.v1.ConfigureRequest.secrets:type_name -> hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
 	2,   // 2: hyperexport.plugin.v1.ConfigureRequest.arena:type_name -> hyperexport.plugin.v1.Arena
 	6,   // 3: hyperexport.plugin.v1.DescribeResponse.compute:type_name -> hyperexport.plugin.v1.Service
 	6,   // 4: hyperexport.plugin.v1.DescribeResponse.inventory:type_name -> hyperexport.plugin.v1.Service
@@ -5667,102 +5839,108 @@ var file_backend_proto_depIdxs = []int32{
 	10,  // 61: hyperexport.plugin.v1.RestoreRequest.container:type_name -> hyperexport.plugin.v1.Location
 	16,  // 62: hyperexport.plugin.v1.RestoreRequest.object:type_name -> hyperexport.plugin.v1.Object
 	10,  // 63: hyperexport.plugin.v1.CreateContainerRequest.container:type_name -> hyperexport.plugin.v1.Location
-	10,  // 64: hyperexport.plugin.v1.SpaceRequest.container:type_name -> hyperexport.plugin.v1.Location
-	58,  // 65: hyperexport.plugin.v1.SpaceResponse.space:type_name -> hyperexport.plugin.v1.Space
-	10,  // 66: hyperexport.plugin.v1.ExportRequest.staging:type_name -> hyperexport.plugin.v1.Location
-	19,  // 67: hyperexport.plugin.v1.ExportRequest.tags:type_name -> hyperexport.plugin.v1.Pair
-	59,  // 68: hyperexport.plugin.v1.CheckExportsRequest.requests:type_name -> hyperexport.plugin.v1.ExportRequest
-	63,  // 69: hyperexport.plugin.v1.CheckExportsResponse.checked:type_name -> hyperexport.plugin.v1.Concerns
-	60,  // 70: hyperexport.plugin.v1.Concerns.concerns:type_name -> hyperexport.plugin.v1.Concern
-	65,  // 71: hyperexport.plugin.v1.Job.artifacts:type_name -> hyperexport.plugin.v1.Artifact
-	10,  // 72: hyperexport.plugin.v1.Artifact.at:type_name -> hyperexport.plugin.v1.Location
-	59,  // 73: hyperexport.plugin.v1.StartExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
-	64,  // 74: hyperexport.plugin.v1.StartExportResponse.job:type_name -> hyperexport.plugin.v1.Job
-	59,  // 75: hyperexport.plugin.v1.FindExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
-	64,  // 76: hyperexport.plugin.v1.FindExportResponse.job:type_name -> hyperexport.plugin.v1.Job
-	64,  // 77: hyperexport.plugin.v1.PollExportResponse.job:type_name -> hyperexport.plugin.v1.Job
-	9,   // 78: hyperexport.plugin.v1.Resource.created:type_name -> hyperexport.plugin.v1.Time
-	19,  // 79: hyperexport.plugin.v1.Resource.tags:type_name -> hyperexport.plugin.v1.Pair
-	19,  // 80: hyperexport.plugin.v1.Resource.attributes:type_name -> hyperexport.plugin.v1.Pair
-	74,  // 81: hyperexport.plugin.v1.ScopesResponse.scopes:type_name -> hyperexport.plugin.v1.Scope
-	19,  // 82: hyperexport.plugin.v1.ResourcesRequest.tags:type_name -> hyperexport.plugin.v1.Pair
-	75,  // 83: hyperexport.plugin.v1.ResourcesResponse.resources:type_name -> hyperexport.plugin.v1.Resource
-	9,   // 84: hyperexport.plugin.v1.MetricsRequest.start:type_name -> hyperexport.plugin.v1.Time
-	9,   // 85: hyperexport.plugin.v1.MetricsRequest.end:type_name -> hyperexport.plugin.v1.Time
-	82,  // 86: hyperexport.plugin.v1.MetricsResponse.series:type_name -> hyperexport.plugin.v1.Series
-	83,  // 87: hyperexport.plugin.v1.Series.points:type_name -> hyperexport.plugin.v1.Point
-	9,   // 88: hyperexport.plugin.v1.Point.at:type_name -> hyperexport.plugin.v1.Time
-	1,   // 89: hyperexport.plugin.v1.Backend.Configure:input_type -> hyperexport.plugin.v1.ConfigureRequest
-	4,   // 90: hyperexport.plugin.v1.Backend.Describe:input_type -> hyperexport.plugin.v1.DescribeRequest
-	7,   // 91: hyperexport.plugin.v1.Backend.Cancel:input_type -> hyperexport.plugin.v1.CancelRequest
-	11,  // 92: hyperexport.plugin.v1.Storage.Open:input_type -> hyperexport.plugin.v1.OpenRequest
-	24,  // 93: hyperexport.plugin.v1.Storage.Stat:input_type -> hyperexport.plugin.v1.StatRequest
-	26,  // 94: hyperexport.plugin.v1.Storage.ReadAt:input_type -> hyperexport.plugin.v1.ReadAtRequest
-	26,  // 95: hyperexport.plugin.v1.Storage.ReadAtStream:input_type -> hyperexport.plugin.v1.ReadAtRequest
-	28,  // 96: hyperexport.plugin.v1.Storage.Put:input_type -> hyperexport.plugin.v1.PutRequest
-	28,  // 97: hyperexport.plugin.v1.Storage.PutStream:input_type -> hyperexport.plugin.v1.PutRequest
-	30,  // 98: hyperexport.plugin.v1.Storage.CreateUpload:input_type -> hyperexport.plugin.v1.CreateUploadRequest
-	32,  // 99: hyperexport.plugin.v1.Storage.UploadPart:input_type -> hyperexport.plugin.v1.UploadPartRequest
-	32,  // 100: hyperexport.plugin.v1.Storage.UploadPartStream:input_type -> hyperexport.plugin.v1.UploadPartRequest
-	34,  // 101: hyperexport.plugin.v1.Storage.ListParts:input_type -> hyperexport.plugin.v1.ListPartsRequest
-	36,  // 102: hyperexport.plugin.v1.Storage.CompleteUpload:input_type -> hyperexport.plugin.v1.CompleteUploadRequest
-	38,  // 103: hyperexport.plugin.v1.Storage.AbortUpload:input_type -> hyperexport.plugin.v1.AbortUploadRequest
-	40,  // 104: hyperexport.plugin.v1.Storage.List:input_type -> hyperexport.plugin.v1.ListRequest
-	42,  // 105: hyperexport.plugin.v1.Storage.ListUploads:input_type -> hyperexport.plugin.v1.ListUploadsRequest
-	44,  // 106: hyperexport.plugin.v1.Storage.Copy:input_type -> hyperexport.plugin.v1.CopyRequest
-	46,  // 107: hyperexport.plugin.v1.Storage.Delete:input_type -> hyperexport.plugin.v1.DeleteRequest
-	48,  // 108: hyperexport.plugin.v1.Storage.Browse:input_type -> hyperexport.plugin.v1.BrowseRequest
-	50,  // 109: hyperexport.plugin.v1.Storage.Versions:input_type -> hyperexport.plugin.v1.VersionsRequest
-	52,  // 110: hyperexport.plugin.v1.Storage.Restore:input_type -> hyperexport.plugin.v1.RestoreRequest
-	54,  // 111: hyperexport.plugin.v1.Storage.CreateContainer:input_type -> hyperexport.plugin.v1.CreateContainerRequest
-	56,  // 112: hyperexport.plugin.v1.Storage.Space:input_type -> hyperexport.plugin.v1.SpaceRequest
-	61,  // 113: hyperexport.plugin.v1.Compute.CheckExports:input_type -> hyperexport.plugin.v1.CheckExportsRequest
-	66,  // 114: hyperexport.plugin.v1.Compute.StartExport:input_type -> hyperexport.plugin.v1.StartExportRequest
-	68,  // 115: hyperexport.plugin.v1.Compute.FindExport:input_type -> hyperexport.plugin.v1.FindExportRequest
-	70,  // 116: hyperexport.plugin.v1.Compute.PollExport:input_type -> hyperexport.plugin.v1.PollExportRequest
-	72,  // 117: hyperexport.plugin.v1.Compute.EndExport:input_type -> hyperexport.plugin.v1.EndExportRequest
-	76,  // 118: hyperexport.plugin.v1.Inventory.Scopes:input_type -> hyperexport.plugin.v1.ScopesRequest
-	78,  // 119: hyperexport.plugin.v1.Inventory.Resources:input_type -> hyperexport.plugin.v1.ResourcesRequest
-	80,  // 120: hyperexport.plugin.v1.Inventory.Metrics:input_type -> hyperexport.plugin.v1.MetricsRequest
-	84,  // 121: hyperexport.plugin.v1.Inventory.Act:input_type -> hyperexport.plugin.v1.ActRequest
-	3,   // 122: hyperexport.plugin.v1.Backend.Configure:output_type -> hyperexport.plugin.v1.ConfigureResponse
-	5,   // 123: hyperexport.plugin.v1.Backend.Describe:output_type -> hyperexport.plugin.v1.DescribeResponse
-	8,   // 124: hyperexport.plugin.v1.Backend.Cancel:output_type -> hyperexport.plugin.v1.CancelResponse
-	12,  // 125: hyperexport.plugin.v1.Storage.Open:output_type -> hyperexport.plugin.v1.OpenResponse
-	25,  // 126: hyperexport.plugin.v1.Storage.Stat:output_type -> hyperexport.plugin.v1.StatResponse
-	27,  // 127: hyperexport.plugin.v1.Storage.ReadAt:output_type -> hyperexport.plugin.v1.ReadAtResponse
-	27,  // 128: hyperexport.plugin.v1.Storage.ReadAtStream:output_type -> hyperexport.plugin.v1.ReadAtResponse
-	29,  // 129: hyperexport.plugin.v1.Storage.Put:output_type -> hyperexport.plugin.v1.PutResponse
-	29,  // 130: hyperexport.plugin.v1.Storage.PutStream:output_type -> hyperexport.plugin.v1.PutResponse
-	31,  // 131: hyperexport.plugin.v1.Storage.CreateUpload:output_type -> hyperexport.plugin.v1.CreateUploadResponse
-	33,  // 132: hyperexport.plugin.v1.Storage.UploadPart:output_type -> hyperexport.plugin.v1.UploadPartResponse
-	33,  // 133: hyperexport.plugin.v1.Storage.UploadPartStream:output_type -> hyperexport.plugin.v1.UploadPartResponse
-	35,  // 134: hyperexport.plugin.v1.Storage.ListParts:output_type -> hyperexport.plugin.v1.ListPartsResponse
-	37,  // 135: hyperexport.plugin.v1.Storage.CompleteUpload:output_type -> hyperexport.plugin.v1.CompleteUploadResponse
-	39,  // 136: hyperexport.plugin.v1.Storage.AbortUpload:output_type -> hyperexport.plugin.v1.AbortUploadResponse
-	41,  // 137: hyperexport.plugin.v1.Storage.List:output_type -> hyperexport.plugin.v1.ListResponse
-	43,  // 138: hyperexport.plugin.v1.Storage.ListUploads:output_type -> hyperexport.plugin.v1.ListUploadsResponse
-	45,  // 139: hyperexport.plugin.v1.Storage.Copy:output_type -> hyperexport.plugin.v1.CopyResponse
-	47,  // 140: hyperexport.plugin.v1.Storage.Delete:output_type -> hyperexport.plugin.v1.DeleteResponse
-	49,  // 141: hyperexport.plugin.v1.Storage.Browse:output_type -> hyperexport.plugin.v1.BrowseResponse
-	51,  // 142: hyperexport.plugin.v1.Storage.Versions:output_type -> hyperexport.plugin.v1.VersionsResponse
-	53,  // 143: hyperexport.plugin.v1.Storage.Restore:output_type -> hyperexport.plugin.v1.RestoreResponse
-	55,  // 144: hyperexport.plugin.v1.Storage.CreateContainer:output_type -> hyperexport.plugin.v1.CreateContainerResponse
-	57,  // 145: hyperexport.plugin.v1.Storage.Space:output_type -> hyperexport.plugin.v1.SpaceResponse
-	62,  // 146: hyperexport.plugin.v1.Compute.CheckExports:output_type -> hyperexport.plugin.v1.CheckExportsResponse
-	67,  // 147: hyperexport.plugin.v1.Compute.StartExport:output_type -> hyperexport.plugin.v1.StartExportResponse
-	69,  // 148: hyperexport.plugin.v1.Compute.FindExport:output_type -> hyperexport.plugin.v1.FindExportResponse
-	71,  // 149: hyperexport.plugin.v1.Compute.PollExport:output_type -> hyperexport.plugin.v1.PollExportResponse
-	73,  // 150: hyperexport.plugin.v1.Compute.EndExport:output_type -> hyperexport.plugin.v1.EndExportResponse
-	77,  // 151: hyperexport.plugin.v1.Inventory.Scopes:output_type -> hyperexport.plugin.v1.ScopesResponse
-	79,  // 152: hyperexport.plugin.v1.Inventory.Resources:output_type -> hyperexport.plugin.v1.ResourcesResponse
-	81,  // 153: hyperexport.plugin.v1.Inventory.Metrics:output_type -> hyperexport.plugin.v1.MetricsResponse
-	85,  // 154: hyperexport.plugin.v1.Inventory.Act:output_type -> hyperexport.plugin.v1.ActResponse
-	122, // [122:155] is the sub-list for method output_type
-	89,  // [89:122] is the sub-list for method input_type
-	89,  // [89:89] is the sub-list for extension type_name
-	89,  // [89:89] is the sub-list for extension extendee
-	0,   // [0:89] is the sub-list for field type_name
+	10,  // 64: hyperexport.plugin.v1.DeleteAllRequest.container:type_name -> hyperexport.plugin.v1.Location
+	16,  // 65: hyperexport.plugin.v1.DeleteAllRequest.objects:type_name -> hyperexport.plugin.v1.Object
+	58,  // 66: hyperexport.plugin.v1.DeleteAllResponse.deleted:type_name -> hyperexport.plugin.v1.Deleted
+	0,   // 67: hyperexport.plugin.v1.Deleted.error:type_name -> hyperexport.plugin.v1.Error
+	10,  // 68: hyperexport.plugin.v1.SpaceRequest.container:type_name -> hyperexport.plugin.v1.Location
+	61,  // 69: hyperexport.plugin.v1.SpaceResponse.space:type_name -> hyperexport.plugin.v1.Space
+	10,  // 70: hyperexport.plugin.v1.ExportRequest.staging:type_name -> hyperexport.plugin.v1.Location
+	19,  // 71: hyperexport.plugin.v1.ExportRequest.tags:type_name -> hyperexport.plugin.v1.Pair
+	62,  // 72: hyperexport.plugin.v1.CheckExportsRequest.requests:type_name -> hyperexport.plugin.v1.ExportRequest
+	66,  // 73: hyperexport.plugin.v1.CheckExportsResponse.checked:type_name -> hyperexport.plugin.v1.Concerns
+	63,  // 74: hyperexport.plugin.v1.Concerns.concerns:type_name -> hyperexport.plugin.v1.Concern
+	68,  // 75: hyperexport.plugin.v1.Job.artifacts:type_name -> hyperexport.plugin.v1.Artifact
+	10,  // 76: hyperexport.plugin.v1.Artifact.at:type_name -> hyperexport.plugin.v1.Location
+	62,  // 77: hyperexport.plugin.v1.StartExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
+	67,  // 78: hyperexport.plugin.v1.StartExportResponse.job:type_name -> hyperexport.plugin.v1.Job
+	62,  // 79: hyperexport.plugin.v1.FindExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
+	67,  // 80: hyperexport.plugin.v1.FindExportResponse.job:type_name -> hyperexport.plugin.v1.Job
+	67,  // 81: hyperexport.plugin.v1.PollExportResponse.job:type_name -> hyperexport.plugin.v1.Job
+	9,   // 82: hyperexport.plugin.v1.Resource.created:type_name -> hyperexport.plugin.v1.Time
+	19,  // 83: hyperexport.plugin.v1.Resource.tags:type_name -> hyperexport.plugin.v1.Pair
+	19,  // 84: hyperexport.plugin.v1.Resource.attributes:type_name -> hyperexport.plugin.v1.Pair
+	77,  // 85: hyperexport.plugin.v1.ScopesResponse.scopes:type_name -> hyperexport.plugin.v1.Scope
+	19,  // 86: hyperexport.plugin.v1.ResourcesRequest.tags:type_name -> hyperexport.plugin.v1.Pair
+	78,  // 87: hyperexport.plugin.v1.ResourcesResponse.resources:type_name -> hyperexport.plugin.v1.Resource
+	9,   // 88: hyperexport.plugin.v1.MetricsRequest.start:type_name -> hyperexport.plugin.v1.Time
+	9,   // 89: hyperexport.plugin.v1.MetricsRequest.end:type_name -> hyperexport.plugin.v1.Time
+	85,  // 90: hyperexport.plugin.v1.MetricsResponse.series:type_name -> hyperexport.plugin.v1.Series
+	86,  // 91: hyperexport.plugin.v1.Series.points:type_name -> hyperexport.plugin.v1.Point
+	9,   // 92: hyperexport.plugin.v1.Point.at:type_name -> hyperexport.plugin.v1.Time
+	1,   // 93: hyperexport.plugin.v1.Backend.Configure:input_type -> hyperexport.plugin.v1.ConfigureRequest
+	4,   // 94: hyperexport.plugin.v1.Backend.Describe:input_type -> hyperexport.plugin.v1.DescribeRequest
+	7,   // 95: hyperexport.plugin.v1.Backend.Cancel:input_type -> hyperexport.plugin.v1.CancelRequest
+	11,  // 96: hyperexport.plugin.v1.Storage.Open:input_type -> hyperexport.plugin.v1.OpenRequest
+	24,  // 97: hyperexport.plugin.v1.Storage.Stat:input_type -> hyperexport.plugin.v1.StatRequest
+	26,  // 98: hyperexport.plugin.v1.Storage.ReadAt:input_type -> hyperexport.plugin.v1.ReadAtRequest
+	26,  // 99: hyperexport.plugin.v1.Storage.ReadAtStream:input_type -> hyperexport.plugin.v1.ReadAtRequest
+	28,  // 100: hyperexport.plugin.v1.Storage.Put:input_type -> hyperexport.plugin.v1.PutRequest
+	28,  // 101: hyperexport.plugin.v1.Storage.PutStream:input_type -> hyperexport.plugin.v1.PutRequest
+	30,  // 102: hyperexport.plugin.v1.Storage.CreateUpload:input_type -> hyperexport.plugin.v1.CreateUploadRequest
+	32,  // 103: hyperexport.plugin.v1.Storage.UploadPart:input_type -> hyperexport.plugin.v1.UploadPartRequest
+	32,  // 104: hyperexport.plugin.v1.Storage.UploadPartStream:input_type -> hyperexport.plugin.v1.UploadPartRequest
+	34,  // 105: hyperexport.plugin.v1.Storage.ListParts:input_type -> hyperexport.plugin.v1.ListPartsRequest
+	36,  // 106: hyperexport.plugin.v1.Storage.CompleteUpload:input_type -> hyperexport.plugin.v1.CompleteUploadRequest
+	38,  // 107: hyperexport.plugin.v1.Storage.AbortUpload:input_type -> hyperexport.plugin.v1.AbortUploadRequest
+	40,  // 108: hyperexport.plugin.v1.Storage.List:input_type -> hyperexport.plugin.v1.ListRequest
+	42,  // 109: hyperexport.plugin.v1.Storage.ListUploads:input_type -> hyperexport.plugin.v1.ListUploadsRequest
+	44,  // 110: hyperexport.plugin.v1.Storage.Copy:input_type -> hyperexport.plugin.v1.CopyRequest
+	46,  // 111: hyperexport.plugin.v1.Storage.Delete:input_type -> hyperexport.plugin.v1.DeleteRequest
+	48,  // 112: hyperexport.plugin.v1.Storage.Browse:input_type -> hyperexport.plugin.v1.BrowseRequest
+	50,  // 113: hyperexport.plugin.v1.Storage.Versions:input_type -> hyperexport.plugin.v1.VersionsRequest
+	52,  // 114: hyperexport.plugin.v1.Storage.Restore:input_type -> hyperexport.plugin.v1.RestoreRequest
+	54,  // 115: hyperexport.plugin.v1.Storage.CreateContainer:input_type -> hyperexport.plugin.v1.CreateContainerRequest
+	56,  // 116: hyperexport.plugin.v1.Storage.DeleteAll:input_type -> hyperexport.plugin.v1.DeleteAllRequest
+	59,  // 117: hyperexport.plugin.v1.Storage.Space:input_type -> hyperexport.plugin.v1.SpaceRequest
+	64,  // 118: hyperexport.plugin.v1.Compute.CheckExports:input_type -> hyperexport.plugin.v1.CheckExportsRequest
+	69,  // 119: hyperexport.plugin.v1.Compute.StartExport:input_type -> hyperexport.plugin.v1.StartExportRequest
+	71,  // 120: hyperexport.plugin.v1.Compute.FindExport:input_type -> hyperexport.plugin.v1.FindExportRequest
+	73,  // 121: hyperexport.plugin.v1.Compute.PollExport:input_type -> hyperexport.plugin.v1.PollExportRequest
+	75,  // 122: hyperexport.plugin.v1.Compute.EndExport:input_type -> hyperexport.plugin.v1.EndExportRequest
+	79,  // 123: hyperexport.plugin.v1.Inventory.Scopes:input_type -> hyperexport.plugin.v1.ScopesRequest
+	81,  // 124: hyperexport.plugin.v1.Inventory.Resources:input_type -> hyperexport.plugin.v1.ResourcesRequest
+	83,  // 125: hyperexport.plugin.v1.Inventory.Metrics:input_type -> hyperexport.plugin.v1.MetricsRequest
+	87,  // 126: hyperexport.plugin.v1.Inventory.Act:input_type -> hyperexport.plugin.v1.ActRequest
+	3,   // 127: hyperexport.plugin.v1.Backend.Configure:output_type -> hyperexport.plugin.v1.ConfigureResponse
+	5,   // 128: hyperexport.plugin.v1.Backend.Describe:output_type -> hyperexport.plugin.v1.DescribeResponse
+	8,   // 129: hyperexport.plugin.v1.Backend.Cancel:output_type -> hyperexport.plugin.v1.CancelResponse
+	12,  // 130: hyperexport.plugin.v1.Storage.Open:output_type -> hyperexport.plugin.v1.OpenResponse
+	25,  // 131: hyperexport.plugin.v1.Storage.Stat:output_type -> hyperexport.plugin.v1.StatResponse
+	27,  // 132: hyperexport.plugin.v1.Storage.ReadAt:output_type -> hyperexport.plugin.v1.ReadAtResponse
+	27,  // 133: hyperexport.plugin.v1.Storage.ReadAtStream:output_type -> hyperexport.plugin.v1.ReadAtResponse
+	29,  // 134: hyperexport.plugin.v1.Storage.Put:output_type -> hyperexport.plugin.v1.PutResponse
+	29,  // 135: hyperexport.plugin.v1.Storage.PutStream:output_type -> hyperexport.plugin.v1.PutResponse
+	31,  // 136: hyperexport.plugin.v1.Storage.CreateUpload:output_type -> hyperexport.plugin.v1.CreateUploadResponse
+	33,  // 137: hyperexport.plugin.v1.Storage.UploadPart:output_type -> hyperexport.plugin.v1.UploadPartResponse
+	33,  // 138: hyperexport.plugin.v1.Storage.UploadPartStream:output_type -> hyperexport.plugin.v1.UploadPartResponse
+	35,  // 139: hyperexport.plugin.v1.Storage.ListParts:output_type -> hyperexport.plugin.v1.ListPartsResponse
+	37,  // 140: hyperexport.plugin.v1.Storage.CompleteUpload:output_type -> hyperexport.plugin.v1.CompleteUploadResponse
+	39,  // 141: hyperexport.plugin.v1.Storage.AbortUpload:output_type -> hyperexport.plugin.v1.AbortUploadResponse
+	41,  // 142: hyperexport.plugin.v1.Storage.List:output_type -> hyperexport.plugin.v1.ListResponse
+	43,  // 143: hyperexport.plugin.v1.Storage.ListUploads:output_type -> hyperexport.plugin.v1.ListUploadsResponse
+	45,  // 144: hyperexport.plugin.v1.Storage.Copy:output_type -> hyperexport.plugin.v1.CopyResponse
+	47,  // 145: hyperexport.plugin.v1.Storage.Delete:output_type -> hyperexport.plugin.v1.DeleteResponse
+	49,  // 146: hyperexport.plugin.v1.Storage.Browse:output_type -> hyperexport.plugin.v1.BrowseResponse
+	51,  // 147: hyperexport.plugin.v1.Storage.Versions:output_type -> hyperexport.plugin.v1.VersionsResponse
+	53,  // 148: hyperexport.plugin.v1.Storage.Restore:output_type -> hyperexport.plugin.v1.RestoreResponse
+	55,  // 149: hyperexport.plugin.v1.Storage.CreateContainer:output_type -> hyperexport.plugin.v1.CreateContainerResponse
+	57,  // 150: hyperexport.plugin.v1.Storage.DeleteAll:output_type -> hyperexport.plugin.v1.DeleteAllResponse
+	60,  // 151: hyperexport.plugin.v1.Storage.Space:output_type -> hyperexport.plugin.v1.SpaceResponse
+	65,  // 152: hyperexport.plugin.v1.Compute.CheckExports:output_type -> hyperexport.plugin.v1.CheckExportsResponse
+	70,  // 153: hyperexport.plugin.v1.Compute.StartExport:output_type -> hyperexport.plugin.v1.StartExportResponse
+	72,  // 154: hyperexport.plugin.v1.Compute.FindExport:output_type -> hyperexport.plugin.v1.FindExportResponse
+	74,  // 155: hyperexport.plugin.v1.Compute.PollExport:output_type -> hyperexport.plugin.v1.PollExportResponse
+	76,  // 156: hyperexport.plugin.v1.Compute.EndExport:output_type -> hyperexport.plugin.v1.EndExportResponse
+	80,  // 157: hyperexport.plugin.v1.Inventory.Scopes:output_type -> hyperexport.plugin.v1.ScopesResponse
+	82,  // 158: hyperexport.plugin.v1.Inventory.Resources:output_type -> hyperexport.plugin.v1.ResourcesResponse
+	84,  // 159: hyperexport.plugin.v1.Inventory.Metrics:output_type -> hyperexport.plugin.v1.MetricsResponse
+	88,  // 160: hyperexport.plugin.v1.Inventory.Act:output_type -> hyperexport.plugin.v1.ActResponse
+	127, // [127:161] is the sub-list for method output_type
+	93,  // [93:127] is the sub-list for method input_type
+	93,  // [93:93] is the sub-list for extension type_name
+	93,  // [93:93] is the sub-list for extension extendee
+	0,   // [0:93] is the sub-list for field type_name
 }
 
 func init() { file_backend_proto_init() }
@@ -5776,7 +5954,7 @@ func file_backend_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_backend_proto_rawDesc), len(file_backend_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   88,
+			NumMessages:   91,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

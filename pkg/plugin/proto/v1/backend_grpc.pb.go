@@ -273,6 +273,7 @@ const (
 	Storage_Versions_FullMethodName         = "/hyperexport.plugin.v1.Storage/Versions"
 	Storage_Restore_FullMethodName          = "/hyperexport.plugin.v1.Storage/Restore"
 	Storage_CreateContainer_FullMethodName  = "/hyperexport.plugin.v1.Storage/CreateContainer"
+	Storage_DeleteAll_FullMethodName        = "/hyperexport.plugin.v1.Storage/DeleteAll"
 	Storage_Space_FullMethodName            = "/hyperexport.plugin.v1.Storage/Space"
 )
 
@@ -307,6 +308,7 @@ type StorageClient interface {
 	Versions(ctx context.Context, in *VersionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[VersionsResponse], error)
 	Restore(ctx context.Context, in *RestoreRequest, opts ...grpc.CallOption) (*RestoreResponse, error)
 	CreateContainer(ctx context.Context, in *CreateContainerRequest, opts ...grpc.CallOption) (*CreateContainerResponse, error)
+	DeleteAll(ctx context.Context, in *DeleteAllRequest, opts ...grpc.CallOption) (*DeleteAllResponse, error)
 	Space(ctx context.Context, in *SpaceRequest, opts ...grpc.CallOption) (*SpaceResponse, error)
 }
 
@@ -578,6 +580,16 @@ func (c *storageClient) CreateContainer(ctx context.Context, in *CreateContainer
 	return out, nil
 }
 
+func (c *storageClient) DeleteAll(ctx context.Context, in *DeleteAllRequest, opts ...grpc.CallOption) (*DeleteAllResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteAllResponse)
+	err := c.cc.Invoke(ctx, Storage_DeleteAll_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *storageClient) Space(ctx context.Context, in *SpaceRequest, opts ...grpc.CallOption) (*SpaceResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SpaceResponse)
@@ -619,6 +631,7 @@ type StorageServer interface {
 	Versions(*VersionsRequest, grpc.ServerStreamingServer[VersionsResponse]) error
 	Restore(context.Context, *RestoreRequest) (*RestoreResponse, error)
 	CreateContainer(context.Context, *CreateContainerRequest) (*CreateContainerResponse, error)
+	DeleteAll(context.Context, *DeleteAllRequest) (*DeleteAllResponse, error)
 	Space(context.Context, *SpaceRequest) (*SpaceResponse, error)
 	mustEmbedUnimplementedStorageServer()
 }
@@ -689,6 +702,9 @@ func (UnimplementedStorageServer) Restore(context.Context, *RestoreRequest) (*Re
 }
 func (UnimplementedStorageServer) CreateContainer(context.Context, *CreateContainerRequest) (*CreateContainerResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateContainer not implemented")
+}
+func (UnimplementedStorageServer) DeleteAll(context.Context, *DeleteAllRequest) (*DeleteAllResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteAll not implemented")
 }
 func (UnimplementedStorageServer) Space(context.Context, *SpaceRequest) (*SpaceResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Space not implemented")
@@ -1010,6 +1026,24 @@ func _Storage_CreateContainer_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Storage_DeleteAll_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteAllRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StorageServer).DeleteAll(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Storage_DeleteAll_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StorageServer).DeleteAll(ctx, req.(*DeleteAllRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Storage_Space_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SpaceRequest)
 	if err := dec(in); err != nil {
@@ -1082,6 +1116,10 @@ var Storage_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CreateContainer",
 			Handler:    _Storage_CreateContainer_Handler,
+		},
+		{
+			MethodName: "DeleteAll",
+			Handler:    _Storage_DeleteAll_Handler,
 		},
 		{
 			MethodName: "Space",
