@@ -90,10 +90,10 @@ func (c compute) exporting(ctx context.Context, op string, j job, running bool) 
 	case work.running: // its object may be there before its end
 		step := min(work.exported, len(j.Formats)-1)
 		return j.state("exporting "+j.Formats[step], 1+step, work.percent), nil
+	case work.failed != nil: // also if the image was EXPORTING a moment ago
+		return backend.Job{}, c.reasons(ctx, op, j, work.failed)
 	case running:
 		return j.state("exporting "+next, 1+len(done), work.percentOr(work.exported > len(done))), nil
-	case work.failed != nil:
-		return backend.Job{}, c.reasons(ctx, op, j, work.failed)
 	case work.exported > len(done):
 		return backend.Job{}, &backend.Error{Op: op, Key: j.at(next).String(), Kind: backend.Changed,
 			Err: errors.New("the export succeeded, but the object is not there: somebody removed it")}
