@@ -303,7 +303,7 @@ func TestExitCodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, m := range regexp.MustCompile(`(?m)^\| (\d+) \|`).FindAllSubmatch(text, -1) {
+	for _, m := range codeRow.FindAllSubmatch(text, -1) {
 		got = append(got, string(m[1]))
 	}
 	var want []string

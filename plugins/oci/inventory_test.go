@@ -179,3 +179,21 @@ func TestBuckets(t *testing.T) {
 		}
 	}
 }
+
+// TestInstancesOfEveryPageAreListed has a list of three pages, of which the one in the middle is empty.
+func TestInstancesOfEveryPageAreListed(t *testing.T) {
+	seed := &ocisim.Seed{Compartments: []ocisim.SeedCompartment{{Path: "acme"}}}
+	for _, name := range []string{"vm-1", "vm-2", "vm-3", "vm-4", "vm-5"} {
+		seed.Instances = append(seed.Instances, ocisim.SeedInstance{Name: name, Compartment: "acme", DiskBytes: 1 << 20, DataBytes: 1 << 16})
+	}
+	w := newWorld(t, ocisim.Options{Seed: seed})
+	for nth, items := range []int{2, 0} {
+		w.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Operation: "ListInstances", Nth: 1 + nth}, Effect: ocisim.Effect{ShortPage: true, PageItems: items}})
+	}
+	if got := w.names(t, backend.Query{Type: typeInstance, Scope: "acme"}); got != "vm-1 vm-2 vm-3 vm-4 vm-5" {
+		t.Errorf("listed are %q", got)
+	}
+	if n := w.sim.Log().Count("ListInstances"); n != 3 {
+		t.Errorf("%d requests, want one for each page", n)
+	}
+}
