@@ -168,20 +168,23 @@ func (y *tenancy) put(key string, text []byte) {
 	}
 }
 
-// TestTruncatedBodyIsAnErrorWithoutAFile ends each answer too early, then lets them be whole.
+// TestTruncatedBodyIsAnErrorWithoutAFile ends each answer too early, then lets them be whole: of an object that is read at
+// once, and of one that comes in parts.
 func TestTruncatedBodyIsAnErrorWithoutAFile(t *testing.T) {
-	y := newTenancy(t, fmt.Sprintf(downManifest, "disk.raw"))
-	want := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
-	y.put("disk.raw", want)
-	y.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Operation: "GetObject"}, Effect: ocisim.Effect{TruncateAt: 1000}})
-	code, output := y.command("apply")
-	if _, err := os.Stat(filepath.Join(y.dir, "out", "disk.raw")); code != exitTemporary || !os.IsNotExist(err) {
-		t.Errorf("exit code %d, the file: %v\n%s", code, err, output)
-	}
-	y.sim.Faults().Reset()
-	code, output = y.command("apply")
-	if got, err := os.ReadFile(filepath.Join(y.dir, "out", "disk.raw")); code != exitDone || !bytes.Equal(got, want) {
-		t.Errorf("exit code %d, then: %d bytes, %v\n%s", code, len(got), err, output)
+	for _, size := range []int{1 << 20, 40<<20 + 7} {
+		y := newTenancy(t, fmt.Sprintf(downManifest, "disk.raw"))
+		want := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
+		y.put("disk.raw", want)
+		y.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Operation: "GetObject"}, Effect: ocisim.Effect{TruncateAt: 1000}})
+		code, output := y.command("apply")
+		if _, err := os.Stat(filepath.Join(y.dir, "out", "disk.raw")); code != exitTemporary || !os.IsNotExist(err) {
+			t.Errorf("exit code %d, the file: %v\n%s", code, err, output)
+		}
+		y.sim.Faults().Reset()
+		code, output = y.command("apply")
+		if got, err := os.ReadFile(filepath.Join(y.dir, "out", "disk.raw")); code != exitDone || !bytes.Equal(got, want) {
+			t.Errorf("exit code %d, then: %d bytes, %v\n%s", code, len(got), err, output)
+		}
 	}
 }
 
