@@ -248,14 +248,38 @@ type killPoint struct {
 	done bool
 }
 
-// TestCleanAfterAKillAtEachRequest kills an export at each kind of request that it makes. Afterwards clean removes everything
-// that was made and starts what was stopped.
+// TestCleanAfterAKillAtEachRequest kills an export at each kind of request that it makes, one that stops the instance and
+// one that does not. Afterwards clean removes everything that was made and starts what was stopped.
 func TestCleanAfterAKillAtEachRequest(t *testing.T) {
-	calm := newTenancy(t, faultManifest)
+	for name, manifest := range map[string]string{"stopped": faultManifest, "running": strings.Replace(faultManifest, "stop: hard, ", "", 1)} {
+		points := pointsOf(t, manifest)
+		t.Logf("%s: %d points", name, len(points))
+		for i, p := range points {
+			if raced && i%3 > 0 {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s, %s %d, done %v", name, p.op, p.nth, p.done), func(t *testing.T) {
+				t.Parallel()
+				y := newTenancy(t, manifest)
+				y.killed(p)
+				code, output := y.command("clean", "--remove")
+				if code != exitDone {
+					t.Errorf("clean ends with %d\n%s", code, output)
+				}
+				y.whole("after clean", output)
+			})
+		}
+	}
+}
+
+// pointsOf returns where a run can be killed: at the first request of each operation that reads, and at every one that changes
+// something, before and after.
+func pointsOf(t *testing.T, manifest string) (points []killPoint) {
+	calm := newTenancy(t, manifest)
 	calm.killed(killPoint{})
 	requests := calm.sim.Log().All()
 	calm.whole("without a kill", "")
-	counts, points := map[string]int{}, []killPoint(nil)
+	counts := map[string]int{}
 	for _, e := range requests {
 		counts[e.Operation]++
 		p := killPoint{e.Operation, counts[e.Operation], false}
@@ -266,22 +290,7 @@ func TestCleanAfterAKillAtEachRequest(t *testing.T) {
 			points = append(points, p)
 		}
 	}
-	for i, p := range points {
-		if raced && i%3 > 0 {
-			continue
-		}
-		t.Run(fmt.Sprintf("%s %d, done %v", p.op, p.nth, p.done), func(t *testing.T) {
-			t.Parallel()
-			y := newTenancy(t, faultManifest)
-			y.killed(p)
-			code, output := y.command("clean", "--remove")
-			if code != exitDone {
-				t.Errorf("clean ends with %d\n%s", code, output)
-			}
-			y.whole("after clean", output)
-		})
-	}
-	t.Logf("%d points", len(points))
+	return points
 }
 
 // killed runs apply in a process of its own, and kills it at p; the zero p lets it end.

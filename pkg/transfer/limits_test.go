@@ -40,7 +40,7 @@ func (s store) takes(t *testing.T, size int64) {
 	src := source(size)
 	dst := backendtest.NewMem(backendtest.MemOptions{Limits: s.limits})
 	seen := &backendtest.Faults{Storage: dst}
-	e := transfer.New(transfer.Options{Memory: 8 * mib, Streams: 4})
+	e := transfer.New(transfer.Options{Memory: 4 * mib, Streams: 4})
 	_, err := e.Copy(t.Context(), ref(src, "src"), ref(seen, "dst"), transfer.CopyOptions{})
 	if size <= s.limits.MaxPart*int64(s.limits.MaxParts) {
 		if err != nil {
