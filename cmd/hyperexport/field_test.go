@@ -310,13 +310,17 @@ func (y *tenancy) killed(p killPoint) {
 		c.Env = append(c.Env, name+"="+value)
 	}
 	y.Check(c.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- c.Wait() }()
+	var err error
+	ended := make(chan struct{}) // closed after err is set
+	go func() {
+		err = c.Wait()
+		close(ended)
+	}()
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
 	for end := time.After(patience); ; {
 		select {
-		case err := <-ended:
+		case <-ended:
 			if p.op == "" || p.done && err == nil {
 				y.Check(err)
 				return
