@@ -3,6 +3,7 @@ package transfer_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -80,6 +81,9 @@ func TestPoolNeverExceedsItsLimit(t *testing.T) {
 				used += int64(cap(b))
 				peak = max(peak, used)
 				mu.Unlock()
+				for range 10 {
+					runtime.Gosched() // the others want theirs meanwhile
+				}
 				mu.Lock()
 				used -= int64(cap(b))
 				mu.Unlock()
