@@ -97,7 +97,8 @@ func Supported(m *manifests.Manifest) error {
 			list = append(list, m.ErrorAt(e.Pos, "write verify: checksum", "verify: structure is not supported by this release"))
 		}
 		if e.KMSKey != "" {
-			list = append(list, m.ErrorAt(e.Pos, "leave it out: the bucket's own key is used", "kms_key is not supported by this release"))
+			list = append(list, m.ErrorAt(e.Pos, "leave it out: CreateImage and ExportImage of the service take no key, so the bucket's own is used",
+				"kms_key is not supported by this release"))
 		}
 	}
 	for _, t := range m.Transfers {
