@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"github.com/hyperexport/hyperexport/manifests"
+	"github.com/hyperexport/hyperexport/pkg/backend"
 )
 
 // Every example is parsed, planned and compared with its golden plan, as JSON and as people see it. Of an example that uses
 // what this release refuses the refusal is golden, and then the plan of it without that.
 func TestExamples(t *testing.T) {
 	files, err := fs.Glob(manifests.Examples(), "*.yaml")
-	if err != nil || len(files) < 4 {
+	if err != nil || len(files) < 7 {
 		t.Fatalf("%q, %v", files, err)
 	}
 	for _, file := range files {
@@ -35,7 +36,9 @@ func TestExamples(t *testing.T) {
 			s.put("file", "home/me/data/one", "text of one")
 			s.put("file", "home/me/data/two", "text of two")
 			s.put("dr", "acme-dr/logs/01/a.gz", "an older one")
-			s.oci.resources = append(s.oci.resources, vm("i-000003", "db-main", "RUNNING"))
+			s.put("oci", "axns/archive/one", "text of one")
+			s.oci.resources = append(s.oci.resources, vm("i-000003", "db-main", "RUNNING"),
+				backend.Resource{ID: "ocid1.image.oc1.phx.aaaa", Type: "image", Name: "golden", Scope: "c2", ScopePath: "acme/prod", State: "AVAILABLE"})
 			s.oci.resources[0].Attributes["data_volumes"] = "data-1,data-2"
 			p, err := Build(t.Context(), m, s.o)
 			if err != nil {

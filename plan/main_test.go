@@ -100,7 +100,7 @@ type scene struct {
 
 func newScene(t *testing.T) *scene {
 	s := &scene{t: t, set: backend.Set{}, rules: map[string][]backendtest.Rule{}}
-	for _, scheme := range []string{"oci", "dr", "file", "tape"} {
+	for _, scheme := range []string{"oci", "ashburn", "dr", "file", "tape"} {
 		p := backendtest.NewMemProvider()
 		p.Options.Scheme = scheme
 		p.Options.Now = func() time.Time { return started.Add(-time.Hour) }

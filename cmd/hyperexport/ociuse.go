@@ -99,18 +99,47 @@ func (u *manifestUse) transfer(t manifests.Transfer) error {
 	return u.copy(step, from, ours, t.To)
 }
 
-// copy adds a destination. Between two buckets of one account the service copies.
-func (u *manifestUse) copy(step string, from oci.BucketUse, within bool, t manifests.Text) error {
+// copy adds a destination. Between two buckets of one user the service copies, that of the source's region.
+func (u *manifestUse) copy(step string, from oci.BucketUse, fromOurs bool, t manifests.Text) error {
 	to, ours, err := u.bucket(step, t)
-	if err != nil || !ours {
+	if err != nil {
 		return err
 	}
-	to.Writes, to.Reads = true, true
-	u.use.Buckets = append(u.use.Buckets, to)
-	if within {
+	if ours {
+		to.Writes, to.Reads = true, true
+		u.use.Buckets = append(u.use.Buckets, to)
+	} else if to, err = u.peerBucket(step, t); err != nil {
+		return err
+	}
+	if fromOurs && to.Name != "" {
 		u.use.Copies = append(u.use.Copies, from.Name, to.Name)
 	}
 	return nil
+}
+
+// peerBucket returns the use of the bucket of t if that is a location of another block which may sign in as the same user.
+func (u *manifestUse) peerBucket(step string, t manifests.Text) (oci.BucketUse, error) {
+	for _, b := range ociBackends(u.m) {
+		if b.Name == u.backend.Name || !maySignAlike(b, u.backend) {
+			continue
+		}
+		peer := &manifestUse{m: u.m, backend: b}
+		if use, ok, err := peer.bucket(step, t); ok || err != nil {
+			return use, err
+		}
+	}
+	return oci.BucketUse{}, nil
+}
+
+// maySignAlike reports whether nothing in the manifest says that two blocks sign in as different users. Two profiles may be
+// one user's for two regions.
+func maySignAlike(a, b manifests.Backend) bool {
+	for _, key := range []string{"auth", "tenancy_ocid", "user_ocid"} {
+		if a.Settings[key].Value != b.Settings[key].Value {
+			return false
+		}
+	}
+	return true
 }
 
 // subjectFlags say for whom statements are.
