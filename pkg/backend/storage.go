@@ -93,6 +93,14 @@ type Catalog interface {
 	// Space tells how much can be written below prefix now, whether or not the container exists yet. Only with
 	// Capabilities.Space.
 	Space(ctx context.Context, prefix string) (Space, error)
+	// Lifecycle returns the rules that SetLifecycle keeps in the container, by ascending names; those that others made there
+	// are not among them. Only with Capabilities.Lifecycle.
+	Lifecycle(ctx context.Context) ([]LifecycleRule, error)
+	// SetLifecycle puts rules in the place of those that it keeps in the container, and leaves the rules of others as they
+	// are, also if they change at the same time. No rules remove its own. It reports whether anything had to be changed, and
+	// writes nothing if not. Rules that cannot be kept, or two of one name, are Invalid, and nothing is changed. It is
+	// repeatable. Only with Capabilities.Lifecycle.
+	SetLifecycle(ctx context.Context, rules []LifecycleRule) (changed bool, err error)
 }
 
 // Info is what a container promises. A promise is tested by backendtest both ways: kept where it is made, refused with
@@ -125,6 +133,7 @@ type Capabilities struct {
 	Restore          bool `json:"restore"`            // Restore: objects can be archived
 	CreateContainer  bool `json:"create_container"`   // CreateContainer
 	Space            bool `json:"space"`              // Space
+	Lifecycle        bool `json:"lifecycle"`          // Lifecycle and SetLifecycle
 }
 
 // Limits are sizes in bytes; zero means none.

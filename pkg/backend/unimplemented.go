@@ -117,3 +117,13 @@ func (Unimplemented) CreateContainer(context.Context) error {
 func (Unimplemented) Space(_ context.Context, prefix string) (Space, error) {
 	return Space{}, unsupported("look for space", prefix)
 }
+
+// Lifecycle fails with Unsupported.
+func (Unimplemented) Lifecycle(context.Context) ([]LifecycleRule, error) {
+	return nil, unsupported("read lifecycle", "")
+}
+
+// SetLifecycle fails with Unsupported.
+func (Unimplemented) SetLifecycle(context.Context, []LifecycleRule) (bool, error) {
+	return false, unsupported("set lifecycle", "")
+}

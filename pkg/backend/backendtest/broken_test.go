@@ -36,13 +36,16 @@ type broken struct {
 	make      func(ctx context.Context) error
 	space     func(ctx context.Context, prefix string) (backend.Space, error)
 	deleteAll func(ctx context.Context, objs []backend.Object) []error
+	rules     func(ctx context.Context) ([]backend.LifecycleRule, error)
+	setRules  func(ctx context.Context, rules []backend.LifecycleRule) (bool, error)
 }
 
 // newBroken returns a whole one; each mutant replaces what it breaks.
 func newBroken(m *backendtest.Mem) *broken {
 	return &broken{Mem: m, info: m.Info, stat: m.Stat, readAt: m.ReadAt, put: m.Put, create: m.CreateUpload, part: m.UploadPart,
 		parts: m.ListParts, complete: m.CompleteUpload, abort: m.AbortUpload, list: m.List, uploads: m.ListUploads, copy: m.Copy,
-		delete: m.Delete, deleteAll: m.DeleteAll, browse: m.Browse, versions: m.Versions, restore: m.Restore, make: m.CreateContainer, space: m.Space}
+		delete: m.Delete, deleteAll: m.DeleteAll, browse: m.Browse, versions: m.Versions, restore: m.Restore, make: m.CreateContainer, space: m.Space,
+		rules: m.Lifecycle, setRules: m.SetLifecycle}
 }
 
 func (b *broken) Info() backend.Info { return b.info() }
@@ -94,6 +97,12 @@ func (b *broken) CreateContainer(ctx context.Context) error { return b.make(ctx)
 func (b *broken) Space(ctx context.Context, prefix string) (backend.Space, error) {
 	return b.space(ctx, prefix)
 }
+func (b *broken) Lifecycle(ctx context.Context) ([]backend.LifecycleRule, error) {
+	return b.rules(ctx)
+}
+func (b *broken) SetLifecycle(ctx context.Context, rules []backend.LifecycleRule) (bool, error) {
+	return b.setRules(ctx, rules)
+}
 
 // mutant is one way to break the contract and the cases that must notice.
 type mutant struct {
@@ -107,7 +116,7 @@ type mutant struct {
 func TestEveryCaseCanFail(t *testing.T) {
 	noticed := map[string]bool{}
 	for _, m := range slices.Concat(readMutants, writeMutants, existingMutants, uploadMutants, completeMutants, listMutants, browseMutants,
-		versionMutants, otherMutants) {
+		versionMutants, lifecycleMutants, otherMutants) {
 		t.Run(m.name, func(t *testing.T) {
 			container := backendtest.NewMem(m.options)
 			o := backendtest.CheckOptions{Locate: container.Location, Archive: container.Archive, Objects: 1001}

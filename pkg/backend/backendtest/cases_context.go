@@ -84,6 +84,12 @@ func (r *run) refusesEnded(ctx context.Context, o backend.Object) {
 	if r.info.Can.CreateContainer {
 		r.fails(r.s.CreateContainer(ctx), backend.Canceled, "create container")
 	}
+	if r.info.Can.Lifecycle {
+		_, err = r.s.Lifecycle(ctx)
+		r.fails(err, backend.Canceled, "read lifecycle")
+		_, err = r.s.SetLifecycle(ctx, suiteRules())
+		r.fails(err, backend.Canceled, "set lifecycle")
+	}
 }
 
 // refusesLate has a deadline that is over.

@@ -26,7 +26,7 @@ func infoIsSound(r *run) error {
 	if l.MaxPart > 0 && l.MinPart > l.MaxPart {
 		r.errorf("Limits.MinPart %d exceeds MaxPart %d", l.MinPart, l.MaxPart)
 	}
-	if !can.Write && (can.PutIfAbsent || can.CompleteIfAbsent || can.IfVersion || can.Sequential || can.ModTime || can.CreateContainer || can.Space || len(r.info.CopyFrom) > 0) {
+	if !can.Write && (can.PutIfAbsent || can.CompleteIfAbsent || can.IfVersion || can.Sequential || can.ModTime || can.CreateContainer || can.Space || can.Lifecycle || len(r.info.CopyFrom) > 0) {
 		r.errorf("Info promises ways of writing without Write: %+v", r.info)
 	}
 	for _, a := range r.info.Checksums {
@@ -119,6 +119,12 @@ func (r *run) refusesOptional(key string) error {
 	if !can.Space {
 		_, err := r.s.Space(r.ctx, r.prefix)
 		r.fails(err, backend.Unsupported, "look for space")
+	}
+	if !can.Lifecycle {
+		_, err := r.s.Lifecycle(r.ctx)
+		r.fails(err, backend.Unsupported, "read lifecycle")
+		_, err = r.s.SetLifecycle(r.ctx, suiteRules())
+		r.fails(err, backend.Unsupported, "set lifecycle")
 	}
 	if can.Versions {
 		return nil

@@ -59,7 +59,7 @@ func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
 		keyCases, objectCases, existingCases, conditionCases, uploadCases, completeCases, listCases, copyCases,
-		browseCases, versionCases, containerCases, contextCases, promiseCases,
+		browseCases, versionCases, containerCases, lifecycleCases, contextCases, promiseCases,
 	} {
 		all = append(all, group...)
 	}

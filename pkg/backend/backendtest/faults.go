@@ -365,3 +365,21 @@ func (f *Faults) Space(ctx context.Context, prefix string) (space backend.Space,
 func (f *Faults) CreateContainer(ctx context.Context) error {
 	return f.pass(ctx, call{op: OpCreate}, func([]*Rule) error { return f.Storage.CreateContainer(ctx) })
 }
+
+// Lifecycle passes on.
+func (f *Faults) Lifecycle(ctx context.Context) (rules []backend.LifecycleRule, err error) {
+	err = f.pass(ctx, call{op: OpLifecycle}, func([]*Rule) (err error) {
+		rules, err = f.Storage.Lifecycle(ctx)
+		return err
+	})
+	return answer(rules, err)
+}
+
+// SetLifecycle passes on.
+func (f *Faults) SetLifecycle(ctx context.Context, rules []backend.LifecycleRule) (changed bool, err error) {
+	err = f.pass(ctx, call{op: OpSetLifecycle}, func([]*Rule) (err error) {
+		changed, err = f.Storage.SetLifecycle(ctx, rules)
+		return err
+	})
+	return answer(changed, err)
+}

@@ -48,6 +48,7 @@ type Mem struct {
 	history map[string][]memVersion // oldest first, the current one too; empty unless Versioned
 	missing bool
 	serial  int
+	rules   []backend.LifecycleRule // by name; nothing carries them out
 }
 
 var _ backend.Storage = (*Mem)(nil)
@@ -97,6 +98,7 @@ func memInfo(o MemOptions) backend.Info {
 			CompleteIfAbsent: !off.CompleteIfAbsent, IfVersion: !off.IfVersion, ModTime: !off.ModTime,
 			Browse: !off.Browse, Versions: !off.Versions, Restore: !off.Restore, CreateContainer: !off.CreateContainer,
 			Space: !off.Space, DeleteAll: !off.Delete && !off.DeleteAll,
+			Lifecycle: !off.Lifecycle,
 		},
 		Checksums: o.Checksums,
 		Limits:    o.Limits,
@@ -110,7 +112,7 @@ func memInfo(o MemOptions) backend.Info {
 	if off.Write {
 		info.Can.Sequential, info.Can.PutIfAbsent, info.Can.CompleteIfAbsent = false, false, false
 		info.Can.IfVersion, info.Can.ModTime, info.Can.ListParts = false, false, false
-		info.Can.CreateContainer, info.Can.Space = false, false
+		info.Can.CreateContainer, info.Can.Space, info.Can.Lifecycle = false, false, false
 	}
 	if info.Can.Write {
 		info.CopyFrom = []string{o.Scheme}

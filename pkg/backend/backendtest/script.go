@@ -30,6 +30,8 @@ const (
 	OpDeleteAll      = "delete all"
 	OpSpace          = "look for space"
 	OpCreate         = "create container"
+	OpLifecycle      = "read lifecycle"
+	OpSetLifecycle   = "set lifecycle"
 
 	OpCheckExports = "check exports"
 	OpStartExport  = "start export"

@@ -25,6 +25,7 @@ func TestMem(t *testing.T) {
 		"delete": {Delete: true}, "put-if-absent": {PutIfAbsent: true}, "complete-if-absent": {CompleteIfAbsent: true},
 		"if-version": {IfVersion: true}, "mod-time": {ModTime: true}, "browse": {Browse: true},
 		"versions": {Versions: true}, "restore": {Restore: true}, "create-container": {CreateContainer: true}, "space": {Space: true}, "delete-all": {DeleteAll: true},
+		"lifecycle": {Lifecycle: true},
 	} {
 		t.Run("without-"+name, func(t *testing.T) { testMem(t, backendtest.MemOptions{Without: without}) })
 	}

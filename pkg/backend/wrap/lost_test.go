@@ -232,3 +232,15 @@ func TestLostAnswerOfCreateUploadLeavesNoUpload(t *testing.T) {
 		t.Errorf("uploads are %v, want %s of this object and %s of another", left, u.ID, other.ID)
 	}
 }
+
+// A change of rules whose answer was lost finds its own rules: they were changed.
+func TestLostAnswerOfSetLifecycle(t *testing.T) {
+	s, f, _ := open(backendtest.MemOptions{}, backendtest.Rule{Op: backendtest.OpSetLifecycle, Times: 1, After: true, Err: backend.Timeout})
+	rules := []backend.LifecycleRule{{Name: "uploads", Action: backend.LifecycleAbort, Days: 7}}
+	if changed, err := s.SetLifecycle(t.Context(), rules); err != nil || !changed || f.Calls(backendtest.OpSetLifecycle) != 2 {
+		t.Errorf("changed %t, %v after %d calls", changed, err, f.Calls(backendtest.OpSetLifecycle))
+	}
+	if changed, err := s.SetLifecycle(t.Context(), rules); err != nil || changed {
+		t.Errorf("the same rules again: changed %t, %v", changed, err)
+	}
+}

@@ -107,7 +107,8 @@ func unknownOutcome(err error) bool {
 
 // Retry returns s with every call repeated as the policy says. Calls whose first attempt may have had an effect that the
 // caller never learned of are settled by looking: a conditional Put that then meets its own object has succeeded, and a
-// Delete that then finds nothing has done its work, and so has a CreateContainer that then finds one. For CreateUpload see Policy.Exclusive.
+// Delete that then finds nothing has done its work, and so has a CreateContainer that then finds one, and a SetLifecycle that
+// then finds nothing to change has changed it. For CreateUpload see Policy.Exclusive.
 func Retry(s backend.Storage, p Policy) backend.Storage {
 	return &retry{Storage: s, p: p}
 }
@@ -293,4 +294,23 @@ func (r *retry) CreateContainer(ctx context.Context) error {
 		unknown = unknown || unknownOutcome(err)
 		return err
 	})
+}
+
+func (r *retry) Lifecycle(ctx context.Context) (rules []backend.LifecycleRule, err error) {
+	err = r.p.Do(ctx, "read lifecycle", func(ctx context.Context) error {
+		rules, err = r.Storage.Lifecycle(ctx)
+		return err
+	})
+	return rules, err
+}
+
+func (r *retry) SetLifecycle(ctx context.Context, rules []backend.LifecycleRule) (changed bool, err error) {
+	unknown := false
+	err = r.p.Do(ctx, "set lifecycle", func(ctx context.Context) error {
+		changed, err = r.Storage.SetLifecycle(ctx, rules)
+		changed = err == nil && (changed || unknown)
+		unknown = unknown || unknownOutcome(err)
+		return err
+	})
+	return changed, err
 }

@@ -45,7 +45,8 @@ func TestRetryHidesCallsThatFailed(t *testing.T) {
 			}
 			// A delete of nothing whose first attempt may have worked succeeds: so only attempts that surely did not.
 			rules = append(rules, backendtest.Rule{Op: backendtest.OpDelete, Every: every, Err: backend.Throttled},
-				backendtest.Rule{Op: backendtest.OpCreate, Nth: 1, Err: backend.Throttled})
+				backendtest.Rule{Op: backendtest.OpCreate, Nth: 1, Err: backend.Throttled},
+				backendtest.Rule{Op: backendtest.OpSetLifecycle, Every: every, Err: backend.Throttled})
 			suite(t, backendtest.MemOptions{Versioned: true}, rules...)
 		})
 	}
@@ -68,7 +69,7 @@ func TestRetryHidesLostAnswers(t *testing.T) {
 	}
 }
 
-// operations are all but Delete and CreateContainer.
+// operations are all but Delete, CreateContainer and SetLifecycle.
 var operations = []string{backendtest.OpStat, backendtest.OpRead, backendtest.OpPut, backendtest.OpCreateUpload, backendtest.OpUploadPart,
 	backendtest.OpListParts, backendtest.OpCompleteUpload, backendtest.OpAbortUpload, backendtest.OpList, backendtest.OpListUploads, backendtest.OpCopy,
-	backendtest.OpBrowse, backendtest.OpVersions, backendtest.OpRestore}
+	backendtest.OpBrowse, backendtest.OpVersions, backendtest.OpRestore, backendtest.OpLifecycle}
