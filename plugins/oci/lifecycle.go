@@ -19,10 +19,10 @@ const lifecyclePrefix = "hyperexport-"
 
 // What a LifecycleRule does.
 const (
-	LifecycleArchive          = "archive"
-	LifecycleInfrequentAccess = "infrequent_access"
-	LifecycleDelete           = "delete"
-	LifecycleAbortUploads     = "abort_uploads"
+	LifecycleArchive          = backend.LifecycleArchive
+	LifecycleInfrequentAccess = backend.LifecycleInfrequentAccess
+	LifecycleDelete           = backend.LifecycleDelete
+	LifecycleAbortUploads     = backend.LifecycleAbort
 )
 
 // What a rule of the service is about.
@@ -36,22 +36,16 @@ var lifecycleActions = map[string]string{
 	LifecycleArchive: "ARCHIVE", LifecycleInfrequentAccess: "INFREQUENT_ACCESS", LifecycleDelete: "DELETE", LifecycleAbortUploads: "ABORT",
 }
 
-// LifecycleRule says what the service does to objects, or to uploads that nobody ends, once they have an age.
-type LifecycleRule struct {
-	Name     string // as the user knows it; the service's name of the rule begins with "hyperexport-"
-	Action   string // one of the Lifecycle constants
-	Days     int    // age, at least 1
-	Prefix   string // only objects whose names begin so; not with LifecycleAbortUploads
-	Previous bool   // former versions in place of current ones
-	Disabled bool   // it is kept and not carried out
-}
+// LifecycleRule says what the service does to objects, or to uploads that nobody ends, once they have an age. The service's
+// name of the rule begins with "hyperexport-".
+type LifecycleRule = backend.LifecycleRule
 
-func (r LifecycleRule) check() error {
+func checkRule(r LifecycleRule) error {
 	switch {
 	case r.Name == "" || len(lifecyclePrefix+r.Name) > 256 || !bucketPattern.MatchString(r.Name):
 		return fmt.Errorf("rule %q: a name has letters, digits, dots, - and _", clip(r.Name))
 	case lifecycleActions[r.Action] == "":
-		return fmt.Errorf("rule %s: action %q is not one of archive, infrequent_access, delete and abort_uploads", r.Name, clip(r.Action))
+		return fmt.Errorf("rule %s: action %q is not one of archive, infrequent_access, delete and abort", r.Name, clip(r.Action))
 	case r.Days < 1:
 		return fmt.Errorf("rule %s: the age is %d days, the shortest is 1", r.Name, r.Days)
 	case r.Action == LifecycleAbortUploads && (r.Prefix != "" || r.Previous):
@@ -60,8 +54,8 @@ func (r LifecycleRule) check() error {
 	return nil
 }
 
-// wire gives a rule the form of the service.
-func (r LifecycleRule) wire() objectstorage.ObjectLifecycleRule {
+// wireRule gives a rule the form of the service.
+func wireRule(r LifecycleRule) objectstorage.ObjectLifecycleRule {
 	name, action, days, enabled := lifecyclePrefix+r.Name, lifecycleActions[r.Action], int64(r.Days), !r.Disabled
 	target := targetObjects
 	switch {
@@ -82,13 +76,35 @@ func (r LifecycleRule) wire() objectstorage.ObjectLifecycleRule {
 const lifecycleTries = 5
 
 // Lifecycle returns the rules of hyperexport in the bucket that loc points into, by their names, and the service's names of
-// all others. What somebody else made of one of ours and a LifecycleRule cannot say is left out; SetLifecycle sets it right.
+// all others. What somebody else made of one of ours and a LifecycleRule cannot say has the action backend.LifecycleOther;
+// SetLifecycle sets it right.
 func (p *Provider) Lifecycle(ctx context.Context, loc backend.Location) (own []LifecycleRule, others []string, err error) {
 	const op = "read lifecycle"
 	b, err := p.bucketOf(op, loc)
 	if err != nil {
 		return nil, nil, err
 	}
+	return b.rules(ctx, op)
+}
+
+// SetLifecycle makes rules the ones of hyperexport in the bucket that loc points into; see backend.Catalog.
+func (p *Provider) SetLifecycle(ctx context.Context, loc backend.Location, rules []LifecycleRule) (changed bool, err error) {
+	b, err := p.bucketOf(opSetLifecycle, loc)
+	if err != nil {
+		return false, err
+	}
+	return b.SetLifecycle(ctx, rules)
+}
+
+const opSetLifecycle = "set lifecycle"
+
+// Lifecycle returns the rules of hyperexport.
+func (b *bucket) Lifecycle(ctx context.Context) ([]LifecycleRule, error) {
+	own, _, err := b.rules(ctx, "read lifecycle")
+	return own, err
+}
+
+func (b *bucket) rules(ctx context.Context, op string) (own []LifecycleRule, others []string, err error) {
 	policy, err := b.lifecycle(ctx, op)
 	if err != nil {
 		return nil, nil, err
@@ -105,13 +121,10 @@ func (p *Provider) Lifecycle(ctx context.Context, loc backend.Location) (own []L
 	return own, others, nil
 }
 
-// lifecycleRuleOf is what wire made of a rule.
+// lifecycleRuleOf is what wireRule made of a rule, or the action LifecycleOther.
 func lifecycleRuleOf(w objectstorage.ObjectLifecycleRule) LifecycleRule {
 	r := LifecycleRule{Name: strings.TrimPrefix(value(w.Name), lifecyclePrefix), Days: int(value(w.TimeAmount)), Disabled: !value(w.IsEnabled),
 		Previous: value(w.Target) == targetPrevious}
-	if w.TimeUnit == objectstorage.ObjectLifecycleRuleTimeUnitYears {
-		r.Days *= 365
-	}
 	for action, name := range lifecycleActions {
 		if name == value(w.Action) {
 			r.Action = action
@@ -120,25 +133,23 @@ func lifecycleRuleOf(w objectstorage.ObjectLifecycleRule) LifecycleRule {
 	if prefixes := value(w.ObjectNameFilter).InclusionPrefixes; len(prefixes) > 0 {
 		r.Prefix = prefixes[0]
 	}
+	if !sameRule(w, wireRule(r)) {
+		r.Action = backend.LifecycleOther
+	}
 	return r
 }
 
-// SetLifecycle makes rules the ones of hyperexport in the bucket that loc points into, and leaves those of others as they
-// are. Without rules it removes its own. It reports whether anything had to be changed. It may be repeated; if somebody
-// changes the policy at the same time, neither change is lost.
-func (p *Provider) SetLifecycle(ctx context.Context, loc backend.Location, rules []LifecycleRule) (changed bool, err error) {
-	const op = "set lifecycle"
-	b, err := p.bucketOf(op, loc)
-	if err != nil {
-		return false, err
-	}
+// SetLifecycle reads, changes and writes the bucket's policy, again if somebody else has written it meanwhile.
+func (b *bucket) SetLifecycle(ctx context.Context, rules []LifecycleRule) (changed bool, err error) {
+	const op = opSetLifecycle
+	place := b.namespace + "/" + b.name
 	own := map[string]bool{}
 	for _, r := range rules {
-		if err := r.check(); err != nil {
-			return false, invalid(op, loc.String(), "%w", err)
+		if err := checkRule(r); err != nil {
+			return false, invalid(op, place, "%w", err)
 		}
 		if own[r.Name] {
-			return false, invalid(op, loc.String(), "two rules are named %s", r.Name)
+			return false, invalid(op, place, "two rules are named %s", r.Name)
 		}
 		own[r.Name] = true
 	}
@@ -147,8 +158,8 @@ func (p *Provider) SetLifecycle(ctx context.Context, loc backend.Location, rules
 		if !errors.Is(err, backend.Changed) && !errors.Is(err, backend.Exists) || try == lifecycleTries {
 			return changed && err == nil, err
 		}
-		if err := p.pause(ctx, time.Duration(try)*firstLook); err != nil {
-			return false, failure(ctx, op, loc.String(), nil, err)
+		if err := b.p.pause(ctx, time.Duration(try)*firstLook); err != nil {
+			return false, failure(ctx, op, place, nil, err)
 		}
 	}
 }
@@ -199,7 +210,7 @@ func (b *bucket) changeLifecycle(ctx context.Context, op string, rules []Lifecyc
 		}
 	}
 	for _, r := range rules {
-		fresh = append(fresh, r.wire())
+		fresh = append(fresh, wireRule(r))
 	}
 	for _, list := range [][]objectstorage.ObjectLifecycleRule{old, fresh} {
 		slices.SortFunc(list, func(x, y objectstorage.ObjectLifecycleRule) int { return cmp.Compare(value(x.Name), value(y.Name)) })

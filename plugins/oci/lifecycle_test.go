@@ -15,7 +15,7 @@ import (
 )
 
 func foreignRule(name string) objectstorage.ObjectLifecycleRule {
-	return LifecycleRule{Name: name, Action: LifecycleDelete, Days: 900}.wire()
+	return wireRule(LifecycleRule{Name: name, Action: LifecycleDelete, Days: 900})
 }
 
 // theirs writes a policy of somebody else.
@@ -150,5 +150,41 @@ func TestLifecycleRulesAreChecked(t *testing.T) {
 	w.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Operation: "PutObjectLifecyclePolicy"}, Effect: ocisim.Effect{Status: 400, Code: codeNoServicePolicy}})
 	if _, err := p.SetLifecycle(t.Context(), at, []LifecycleRule{good}); !errors.Is(err, backend.Forbidden) || !strings.Contains(err.Error(), "Allow service objectstorage-us-phoenix-1") {
 		t.Errorf("without a policy: %v", err)
+	}
+}
+
+// One of ours that somebody else changed so that a LifecycleRule cannot say it is seen as different, and set right.
+func TestLifecycleShowsWhatItCannotSay(t *testing.T) {
+	w := newWorld(t, ocisim.Options{})
+	p, at := w.provider(t), w.location("archive", "")
+	rules := []LifecycleRule{{Name: "old", Action: LifecycleDelete, Days: 30, Prefix: "logs/"}}
+	for what, change := range map[string]func(r *objectstorage.ObjectLifecycleRule){
+		"years": func(r *objectstorage.ObjectLifecycleRule) {
+			r.TimeUnit = objectstorage.ObjectLifecycleRuleTimeUnitYears
+		},
+		"another prefix":   func(r *objectstorage.ObjectLifecycleRule) { r.ObjectNameFilter.InclusionPrefixes = []string{"a", "b"} },
+		"what is left out": func(r *objectstorage.ObjectLifecycleRule) { r.ObjectNameFilter.ExclusionPatterns = []string{"*.log"} },
+	} {
+		theirs := wireRule(rules[0])
+		change(&theirs)
+		b, err := p.bucketOf("test", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, err := b.lifecycle(t.Context(), "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.writeLifecycle(t.Context(), "test", now.ETag, []objectstorage.ObjectLifecycleRule{theirs}); err != nil {
+			t.Fatal(err)
+		}
+		if own, _, err := p.Lifecycle(t.Context(), at); err != nil || len(own) != 1 || own[0].Name != "old" || own[0].Action != backend.LifecycleOther {
+			t.Errorf("%s: %+v, %v", what, own, err)
+		}
+		changed, err := p.SetLifecycle(t.Context(), at, rules)
+		own, _, _ := p.Lifecycle(t.Context(), at)
+		if err != nil || !changed || !slices.Equal(own, rules) {
+			t.Errorf("%s: changed %t, %v to %+v", what, changed, err, own)
+		}
 	}
 }

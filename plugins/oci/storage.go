@@ -43,7 +43,7 @@ func (b *bucket) Info() backend.Info {
 		Can: backend.Capabilities{
 			Write: true, List: true, ListParts: true, ListUploads: true, Delete: true,
 			PutIfAbsent: true, CompleteIfAbsent: true, IfVersion: true,
-			Browse: true, Versions: true, Restore: true, CreateContainer: true, Space: true, DeleteAll: true,
+			Browse: true, Versions: true, Restore: true, CreateContainer: true, Space: true, DeleteAll: true, Lifecycle: true,
 		},
 		Checksums: []backend.Algorithm{backend.CRC32C},
 		CopyFrom:  b.p.copyFrom(),
