@@ -141,3 +141,34 @@ func (s *storage) DeleteAll(ctx context.Context, objs []backend.Object) []error 
 	}
 	return errs
 }
+
+// Lifecycle returns the rules that the guest tells, as long as they have names and are in their order.
+func (s *storage) Lifecycle(ctx context.Context) (rules []backend.LifecycleRule, err error) {
+	const op = "read lifecycle"
+	err = s.h.do(ctx, call{op: op}, func(ctx context.Context, g *guest) error {
+		r, err := g.storage.Lifecycle(ctx, &pb.LifecycleRequest{Container: s.at})
+		rules = each(r.GetRules(), ruleFrom)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range rules {
+		switch {
+		case r.Name == "" || r.Action == "":
+			return nil, lie(op, "", "a rule is %+v", r)
+		case i > 0 && r.Name <= rules[i-1].Name:
+			return nil, lie(op, "", "it tells of rule %q after %q", r.Name, rules[i-1].Name)
+		}
+	}
+	return rules, nil
+}
+
+func (s *storage) SetLifecycle(ctx context.Context, rules []backend.LifecycleRule) (changed bool, err error) {
+	err = s.h.do(ctx, call{op: "set lifecycle"}, func(ctx context.Context, g *guest) error {
+		r, err := g.storage.SetLifecycle(ctx, &pb.SetLifecycleRequest{Container: s.at, Rules: each(rules, ruleTo)})
+		changed = r.GetChanged()
+		return err
+	})
+	return changed && err == nil, err
+}

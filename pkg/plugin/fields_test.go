@@ -65,6 +65,7 @@ func TestEveryFieldCrosses(t *testing.T) {
 	crosses(t, versionTo, versionFrom)
 	crosses(t, uploadTo, uploadFrom)
 	crosses(t, partTo, partFrom)
+	crosses(t, ruleTo, ruleFrom)
 	crosses(t, conditionTo, conditionFrom)
 	crosses(t, locationTo, locationFrom)
 	crosses(t, exportTo, exportFrom)

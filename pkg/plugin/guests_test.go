@@ -337,6 +337,21 @@ func (m *mischievous) Versions(ctx context.Context, prefix string) iter.Seq2[bac
 	return m.Storage.Versions(ctx, prefix)
 }
 
+func (m *mischievous) Lifecycle(ctx context.Context) ([]backend.LifecycleRule, error) {
+	rule := func(name string) backend.LifecycleRule {
+		return backend.LifecycleRule{Name: name, Action: backend.LifecycleDelete, Days: 1}
+	}
+	switch m.kind {
+	case "disorder":
+		return []backend.LifecycleRule{rule("b"), rule("a")}, nil
+	case "twice":
+		return []backend.LifecycleRule{rule("b"), rule("b")}, nil
+	case "no-tag":
+		return []backend.LifecycleRule{rule("")}, nil
+	}
+	return m.Storage.Lifecycle(ctx)
+}
+
 func listOf[T any](objects ...T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for _, o := range objects {

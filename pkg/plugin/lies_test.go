@@ -40,6 +40,10 @@ func TestLies(t *testing.T) {
 	list := func(ctx context.Context, s backend.Storage) error { return ending(s.List(ctx, "prefix/")) }
 	browse := func(ctx context.Context, s backend.Storage) error { return ending(s.Browse(ctx, "prefix/")) }
 	versions := func(ctx context.Context, s backend.Storage) error { return ending(s.Versions(ctx, "prefix/")) }
+	rules := func(ctx context.Context, s backend.Storage) error {
+		_, err := s.Lifecycle(ctx)
+		return err
+	}
 	deleteOld := func(ctx context.Context, s backend.Storage) error {
 		o, err := s.Put(ctx, "key", data, backend.PutOptions{})
 		if err != nil {
@@ -66,6 +70,7 @@ func TestLies(t *testing.T) {
 		{"deep", browse, backend.Corrupt}, {"deeper", browse, backend.Corrupt}, {"flat", browse, backend.Corrupt},
 		{"disorder", versions, backend.Corrupt}, {"twice", versions, backend.Corrupt}, {"outside", versions, backend.Corrupt},
 		{"no-tag", versions, backend.Corrupt},
+		{"disorder", rules, backend.Corrupt}, {"twice", rules, backend.Corrupt}, {"no-tag", rules, backend.Corrupt},
 		{"forgetful", deleteOld, backend.Unsupported},
 		{"negative", stat, backend.NotFound}, {"other-key", stat, backend.NotFound}, {"canceled", stat, backend.Unavailable},
 	} {

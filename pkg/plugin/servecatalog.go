@@ -101,3 +101,27 @@ func (s storageServer) DeleteAll(ctx context.Context, r *pb.DeleteAllRequest) (*
 		return &pb.Deleted{Error: wireError("delete", err)}
 	})}, nil
 }
+
+func (s storageServer) Lifecycle(ctx context.Context, r *pb.LifecycleRequest) (*pb.LifecycleResponse, error) {
+	c, err := s.container(r.GetContainer())
+	if err != nil {
+		return nil, err
+	}
+	rules, err := c.Lifecycle(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.LifecycleResponse{Rules: each(rules, ruleTo)}, nil
+}
+
+func (s storageServer) SetLifecycle(ctx context.Context, r *pb.SetLifecycleRequest) (*pb.SetLifecycleResponse, error) {
+	c, err := s.container(r.GetContainer())
+	if err != nil {
+		return nil, err
+	}
+	changed, err := c.SetLifecycle(ctx, each(r.GetRules(), ruleFrom))
+	if err != nil {
+		return nil, err
+	}
+	return &pb.SetLifecycleResponse{Changed: changed}, nil
+}

@@ -84,7 +84,8 @@ func infoTo(i backend.Info) *pb.Info {
 			Delete: c.Delete, Sequential: c.Sequential, PutIfAbsent: c.PutIfAbsent, CompleteIfAbsent: c.CompleteIfAbsent,
 			IfVersion: c.IfVersion, Holes: c.Holes, Strays: c.Strays, ModTime: c.ModTime,
 			MakesContainer: c.MakesContainer, Browse: c.Browse, Versions: c.Versions, Restore: c.Restore,
-			CreateContainer: c.CreateContainer, Space: c.Space, DeleteAll: c.DeleteAll},
+			CreateContainer: c.CreateContainer, Space: c.Space, DeleteAll: c.DeleteAll,
+			Lifecycle: c.Lifecycle},
 		Checksums: each(i.Checksums, func(a backend.Algorithm) string { return text(string(a)) }),
 		CopyFrom:  texts(i.CopyFrom),
 		Limits: &pb.Limits{MinPart: l.MinPart, MaxPart: l.MaxPart, MaxParts: int64(l.MaxParts), MaxPut: l.MaxPut,
@@ -100,7 +101,8 @@ func infoFrom(i *pb.Info) backend.Info {
 			PutIfAbsent: c.GetPutIfAbsent(), CompleteIfAbsent: c.GetCompleteIfAbsent(), IfVersion: c.GetIfVersion(),
 			Holes: c.GetHoles(), Strays: c.GetStrays(), ModTime: c.GetModTime(), MakesContainer: c.GetMakesContainer(),
 			Browse: c.GetBrowse(), Versions: c.GetVersions(), Restore: c.GetRestore(), CreateContainer: c.GetCreateContainer(),
-			Space: c.GetSpace(), DeleteAll: c.GetDeleteAll()},
+			Space: c.GetSpace(), DeleteAll: c.GetDeleteAll(),
+			Lifecycle: c.GetLifecycle()},
 		Checksums: each(i.GetChecksums(), func(s string) backend.Algorithm { return backend.Algorithm(s) }),
 		CopyFrom:  slices.Clone(i.GetCopyFrom()),
 		Limits: backend.Limits{MinPart: l.GetMinPart(), MaxPart: l.GetMaxPart(), MaxParts: int(l.GetMaxParts()),
@@ -135,6 +137,16 @@ func versionTo(v backend.ObjectVersion) *pb.ObjectVersion {
 
 func versionFrom(v *pb.ObjectVersion) backend.ObjectVersion {
 	return backend.ObjectVersion{Object: objectFrom(v.GetObject()), Latest: v.GetLatest(), DeleteMarker: v.GetDeleteMarker()}
+}
+
+func ruleTo(r backend.LifecycleRule) *pb.LifecycleRule {
+	return &pb.LifecycleRule{Name: text(r.Name), Action: text(r.Action), Days: int64(r.Days), Prefix: []byte(r.Prefix),
+		Previous: r.Previous, Disabled: r.Disabled}
+}
+
+func ruleFrom(r *pb.LifecycleRule) backend.LifecycleRule {
+	return backend.LifecycleRule{Name: r.GetName(), Action: r.GetAction(), Days: int(r.GetDays()), Prefix: string(r.GetPrefix()),
+		Previous: r.GetPrevious(), Disabled: r.GetDisabled()}
 }
 
 func uploadTo(u backend.Upload) *pb.Upload {

@@ -853,6 +853,7 @@ type Capabilities struct {
 	CreateContainer  bool                   `protobuf:"varint,17,opt,name=create_container,json=createContainer,proto3" json:"create_container,omitempty"`
 	Space            bool                   `protobuf:"varint,18,opt,name=space,proto3" json:"space,omitempty"`
 	DeleteAll        bool                   `protobuf:"varint,19,opt,name=delete_all,json=deleteAll,proto3" json:"delete_all,omitempty"`
+	Lifecycle        bool                   `protobuf:"varint,20,opt,name=lifecycle,proto3" json:"lifecycle,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1016,6 +1017,13 @@ func (x *Capabilities) GetSpace() bool {
 func (x *Capabilities) GetDeleteAll() bool {
 	if x != nil {
 		return x.DeleteAll
+	}
+	return false
+}
+
+func (x *Capabilities) GetLifecycle() bool {
+	if x != nil {
+		return x.Lifecycle
 	}
 	return false
 }
@@ -3731,6 +3739,275 @@ func (x *Space) GetReadOnly() string {
 	return ""
 }
 
+// LifecycleRule says what a service does by itself to objects or uploads once they have an age.
+type LifecycleRule struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Action        string                 `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"` // delete, archive, infrequent_access, abort; other only in LifecycleResponse
+	Days          int64                  `protobuf:"varint,3,opt,name=days,proto3" json:"days,omitempty"`
+	Prefix        []byte                 `protobuf:"bytes,4,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	Previous      bool                   `protobuf:"varint,5,opt,name=previous,proto3" json:"previous,omitempty"`
+	Disabled      bool                   `protobuf:"varint,6,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LifecycleRule) Reset() {
+	*x = LifecycleRule{}
+	mi := &file_backend_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LifecycleRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LifecycleRule) ProtoMessage() {}
+
+func (x *LifecycleRule) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LifecycleRule.ProtoReflect.Descriptor instead.
+func (*LifecycleRule) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *LifecycleRule) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *LifecycleRule) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *LifecycleRule) GetDays() int64 {
+	if x != nil {
+		return x.Days
+	}
+	return 0
+}
+
+func (x *LifecycleRule) GetPrefix() []byte {
+	if x != nil {
+		return x.Prefix
+	}
+	return nil
+}
+
+func (x *LifecycleRule) GetPrevious() bool {
+	if x != nil {
+		return x.Previous
+	}
+	return false
+}
+
+func (x *LifecycleRule) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+type LifecycleRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Container     *Location              `protobuf:"bytes,1,opt,name=container,proto3" json:"container,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LifecycleRequest) Reset() {
+	*x = LifecycleRequest{}
+	mi := &file_backend_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LifecycleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LifecycleRequest) ProtoMessage() {}
+
+func (x *LifecycleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LifecycleRequest.ProtoReflect.Descriptor instead.
+func (*LifecycleRequest) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *LifecycleRequest) GetContainer() *Location {
+	if x != nil {
+		return x.Container
+	}
+	return nil
+}
+
+type LifecycleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rules         []*LifecycleRule       `protobuf:"bytes,1,rep,name=rules,proto3" json:"rules,omitempty"` // by ascending names
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LifecycleResponse) Reset() {
+	*x = LifecycleResponse{}
+	mi := &file_backend_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LifecycleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LifecycleResponse) ProtoMessage() {}
+
+func (x *LifecycleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LifecycleResponse.ProtoReflect.Descriptor instead.
+func (*LifecycleResponse) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *LifecycleResponse) GetRules() []*LifecycleRule {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+type SetLifecycleRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Container     *Location              `protobuf:"bytes,1,opt,name=container,proto3" json:"container,omitempty"`
+	Rules         []*LifecycleRule       `protobuf:"bytes,2,rep,name=rules,proto3" json:"rules,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetLifecycleRequest) Reset() {
+	*x = SetLifecycleRequest{}
+	mi := &file_backend_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetLifecycleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetLifecycleRequest) ProtoMessage() {}
+
+func (x *SetLifecycleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetLifecycleRequest.ProtoReflect.Descriptor instead.
+func (*SetLifecycleRequest) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *SetLifecycleRequest) GetContainer() *Location {
+	if x != nil {
+		return x.Container
+	}
+	return nil
+}
+
+func (x *SetLifecycleRequest) GetRules() []*LifecycleRule {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+type SetLifecycleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Changed       bool                   `protobuf:"varint,1,opt,name=changed,proto3" json:"changed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetLifecycleResponse) Reset() {
+	*x = SetLifecycleResponse{}
+	mi := &file_backend_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetLifecycleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetLifecycleResponse) ProtoMessage() {}
+
+func (x *SetLifecycleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_backend_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetLifecycleResponse.ProtoReflect.Descriptor instead.
+func (*SetLifecycleResponse) Descriptor() ([]byte, []int) {
+	return file_backend_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *SetLifecycleResponse) GetChanged() bool {
+	if x != nil {
+		return x.Changed
+	}
+	return false
+}
+
 type ExportRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Token         string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
@@ -3746,7 +4023,7 @@ type ExportRequest struct {
 
 func (x *ExportRequest) Reset() {
 	*x = ExportRequest{}
-	mi := &file_backend_proto_msgTypes[62]
+	mi := &file_backend_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3758,7 +4035,7 @@ func (x *ExportRequest) String() string {
 func (*ExportRequest) ProtoMessage() {}
 
 func (x *ExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[62]
+	mi := &file_backend_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3771,7 +4048,7 @@ func (x *ExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
 func (*ExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{62}
+	return file_backend_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ExportRequest) GetToken() string {
@@ -3834,7 +4111,7 @@ type Concern struct {
 
 func (x *Concern) Reset() {
 	*x = Concern{}
-	mi := &file_backend_proto_msgTypes[63]
+	mi := &file_backend_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3846,7 +4123,7 @@ func (x *Concern) String() string {
 func (*Concern) ProtoMessage() {}
 
 func (x *Concern) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[63]
+	mi := &file_backend_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3859,7 +4136,7 @@ func (x *Concern) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Concern.ProtoReflect.Descriptor instead.
 func (*Concern) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{63}
+	return file_backend_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Concern) GetText() string {
@@ -3892,7 +4169,7 @@ type CheckExportsRequest struct {
 
 func (x *CheckExportsRequest) Reset() {
 	*x = CheckExportsRequest{}
-	mi := &file_backend_proto_msgTypes[64]
+	mi := &file_backend_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3904,7 +4181,7 @@ func (x *CheckExportsRequest) String() string {
 func (*CheckExportsRequest) ProtoMessage() {}
 
 func (x *CheckExportsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[64]
+	mi := &file_backend_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3917,7 +4194,7 @@ func (x *CheckExportsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckExportsRequest.ProtoReflect.Descriptor instead.
 func (*CheckExportsRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{64}
+	return file_backend_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *CheckExportsRequest) GetRequests() []*ExportRequest {
@@ -3937,7 +4214,7 @@ type CheckExportsResponse struct {
 
 func (x *CheckExportsResponse) Reset() {
 	*x = CheckExportsResponse{}
-	mi := &file_backend_proto_msgTypes[65]
+	mi := &file_backend_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3949,7 +4226,7 @@ func (x *CheckExportsResponse) String() string {
 func (*CheckExportsResponse) ProtoMessage() {}
 
 func (x *CheckExportsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[65]
+	mi := &file_backend_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3962,7 +4239,7 @@ func (x *CheckExportsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckExportsResponse.ProtoReflect.Descriptor instead.
 func (*CheckExportsResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{65}
+	return file_backend_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *CheckExportsResponse) GetChecked() []*Concerns {
@@ -3981,7 +4258,7 @@ type Concerns struct {
 
 func (x *Concerns) Reset() {
 	*x = Concerns{}
-	mi := &file_backend_proto_msgTypes[66]
+	mi := &file_backend_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3993,7 +4270,7 @@ func (x *Concerns) String() string {
 func (*Concerns) ProtoMessage() {}
 
 func (x *Concerns) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[66]
+	mi := &file_backend_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4006,7 +4283,7 @@ func (x *Concerns) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Concerns.ProtoReflect.Descriptor instead.
 func (*Concerns) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{66}
+	return file_backend_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Concerns) GetConcerns() []*Concern {
@@ -4031,7 +4308,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_backend_proto_msgTypes[67]
+	mi := &file_backend_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4043,7 +4320,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[67]
+	mi := &file_backend_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4056,7 +4333,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{67}
+	return file_backend_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Job) GetId() []byte {
@@ -4121,7 +4398,7 @@ type Artifact struct {
 
 func (x *Artifact) Reset() {
 	*x = Artifact{}
-	mi := &file_backend_proto_msgTypes[68]
+	mi := &file_backend_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4133,7 +4410,7 @@ func (x *Artifact) String() string {
 func (*Artifact) ProtoMessage() {}
 
 func (x *Artifact) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[68]
+	mi := &file_backend_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4146,7 +4423,7 @@ func (x *Artifact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Artifact.ProtoReflect.Descriptor instead.
 func (*Artifact) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{68}
+	return file_backend_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Artifact) GetName() []byte {
@@ -4193,7 +4470,7 @@ type StartExportRequest struct {
 
 func (x *StartExportRequest) Reset() {
 	*x = StartExportRequest{}
-	mi := &file_backend_proto_msgTypes[69]
+	mi := &file_backend_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4205,7 +4482,7 @@ func (x *StartExportRequest) String() string {
 func (*StartExportRequest) ProtoMessage() {}
 
 func (x *StartExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[69]
+	mi := &file_backend_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4218,7 +4495,7 @@ func (x *StartExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartExportRequest.ProtoReflect.Descriptor instead.
 func (*StartExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{69}
+	return file_backend_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *StartExportRequest) GetRequest() *ExportRequest {
@@ -4237,7 +4514,7 @@ type StartExportResponse struct {
 
 func (x *StartExportResponse) Reset() {
 	*x = StartExportResponse{}
-	mi := &file_backend_proto_msgTypes[70]
+	mi := &file_backend_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4249,7 +4526,7 @@ func (x *StartExportResponse) String() string {
 func (*StartExportResponse) ProtoMessage() {}
 
 func (x *StartExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[70]
+	mi := &file_backend_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4262,7 +4539,7 @@ func (x *StartExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartExportResponse.ProtoReflect.Descriptor instead.
 func (*StartExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{70}
+	return file_backend_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *StartExportResponse) GetJob() *Job {
@@ -4281,7 +4558,7 @@ type FindExportRequest struct {
 
 func (x *FindExportRequest) Reset() {
 	*x = FindExportRequest{}
-	mi := &file_backend_proto_msgTypes[71]
+	mi := &file_backend_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4293,7 +4570,7 @@ func (x *FindExportRequest) String() string {
 func (*FindExportRequest) ProtoMessage() {}
 
 func (x *FindExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[71]
+	mi := &file_backend_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4306,7 +4583,7 @@ func (x *FindExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindExportRequest.ProtoReflect.Descriptor instead.
 func (*FindExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{71}
+	return file_backend_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *FindExportRequest) GetRequest() *ExportRequest {
@@ -4325,7 +4602,7 @@ type FindExportResponse struct {
 
 func (x *FindExportResponse) Reset() {
 	*x = FindExportResponse{}
-	mi := &file_backend_proto_msgTypes[72]
+	mi := &file_backend_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4337,7 +4614,7 @@ func (x *FindExportResponse) String() string {
 func (*FindExportResponse) ProtoMessage() {}
 
 func (x *FindExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[72]
+	mi := &file_backend_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4350,7 +4627,7 @@ func (x *FindExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindExportResponse.ProtoReflect.Descriptor instead.
 func (*FindExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{72}
+	return file_backend_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *FindExportResponse) GetJob() *Job {
@@ -4369,7 +4646,7 @@ type PollExportRequest struct {
 
 func (x *PollExportRequest) Reset() {
 	*x = PollExportRequest{}
-	mi := &file_backend_proto_msgTypes[73]
+	mi := &file_backend_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4381,7 +4658,7 @@ func (x *PollExportRequest) String() string {
 func (*PollExportRequest) ProtoMessage() {}
 
 func (x *PollExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[73]
+	mi := &file_backend_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4394,7 +4671,7 @@ func (x *PollExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PollExportRequest.ProtoReflect.Descriptor instead.
 func (*PollExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{73}
+	return file_backend_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *PollExportRequest) GetId() []byte {
@@ -4413,7 +4690,7 @@ type PollExportResponse struct {
 
 func (x *PollExportResponse) Reset() {
 	*x = PollExportResponse{}
-	mi := &file_backend_proto_msgTypes[74]
+	mi := &file_backend_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4425,7 +4702,7 @@ func (x *PollExportResponse) String() string {
 func (*PollExportResponse) ProtoMessage() {}
 
 func (x *PollExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[74]
+	mi := &file_backend_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4438,7 +4715,7 @@ func (x *PollExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PollExportResponse.ProtoReflect.Descriptor instead.
 func (*PollExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{74}
+	return file_backend_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *PollExportResponse) GetJob() *Job {
@@ -4458,7 +4735,7 @@ type EndExportRequest struct {
 
 func (x *EndExportRequest) Reset() {
 	*x = EndExportRequest{}
-	mi := &file_backend_proto_msgTypes[75]
+	mi := &file_backend_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4470,7 +4747,7 @@ func (x *EndExportRequest) String() string {
 func (*EndExportRequest) ProtoMessage() {}
 
 func (x *EndExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[75]
+	mi := &file_backend_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4483,7 +4760,7 @@ func (x *EndExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndExportRequest.ProtoReflect.Descriptor instead.
 func (*EndExportRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{75}
+	return file_backend_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *EndExportRequest) GetId() []byte {
@@ -4508,7 +4785,7 @@ type EndExportResponse struct {
 
 func (x *EndExportResponse) Reset() {
 	*x = EndExportResponse{}
-	mi := &file_backend_proto_msgTypes[76]
+	mi := &file_backend_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4520,7 +4797,7 @@ func (x *EndExportResponse) String() string {
 func (*EndExportResponse) ProtoMessage() {}
 
 func (x *EndExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[76]
+	mi := &file_backend_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4533,7 +4810,7 @@ func (x *EndExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndExportResponse.ProtoReflect.Descriptor instead.
 func (*EndExportResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{76}
+	return file_backend_proto_rawDescGZIP(), []int{81}
 }
 
 type Scope struct {
@@ -4548,7 +4825,7 @@ type Scope struct {
 
 func (x *Scope) Reset() {
 	*x = Scope{}
-	mi := &file_backend_proto_msgTypes[77]
+	mi := &file_backend_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4560,7 +4837,7 @@ func (x *Scope) String() string {
 func (*Scope) ProtoMessage() {}
 
 func (x *Scope) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[77]
+	mi := &file_backend_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4573,7 +4850,7 @@ func (x *Scope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scope.ProtoReflect.Descriptor instead.
 func (*Scope) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{77}
+	return file_backend_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *Scope) GetId() []byte {
@@ -4622,7 +4899,7 @@ type Resource struct {
 
 func (x *Resource) Reset() {
 	*x = Resource{}
-	mi := &file_backend_proto_msgTypes[78]
+	mi := &file_backend_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4634,7 +4911,7 @@ func (x *Resource) String() string {
 func (*Resource) ProtoMessage() {}
 
 func (x *Resource) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[78]
+	mi := &file_backend_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4647,7 +4924,7 @@ func (x *Resource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource.ProtoReflect.Descriptor instead.
 func (*Resource) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{78}
+	return file_backend_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *Resource) GetId() []byte {
@@ -4728,7 +5005,7 @@ type ScopesRequest struct {
 
 func (x *ScopesRequest) Reset() {
 	*x = ScopesRequest{}
-	mi := &file_backend_proto_msgTypes[79]
+	mi := &file_backend_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4740,7 +5017,7 @@ func (x *ScopesRequest) String() string {
 func (*ScopesRequest) ProtoMessage() {}
 
 func (x *ScopesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[79]
+	mi := &file_backend_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4753,7 +5030,7 @@ func (x *ScopesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScopesRequest.ProtoReflect.Descriptor instead.
 func (*ScopesRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{79}
+	return file_backend_proto_rawDescGZIP(), []int{84}
 }
 
 type ScopesResponse struct {
@@ -4765,7 +5042,7 @@ type ScopesResponse struct {
 
 func (x *ScopesResponse) Reset() {
 	*x = ScopesResponse{}
-	mi := &file_backend_proto_msgTypes[80]
+	mi := &file_backend_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4777,7 +5054,7 @@ func (x *ScopesResponse) String() string {
 func (*ScopesResponse) ProtoMessage() {}
 
 func (x *ScopesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[80]
+	mi := &file_backend_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4790,7 +5067,7 @@ func (x *ScopesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScopesResponse.ProtoReflect.Descriptor instead.
 func (*ScopesResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{80}
+	return file_backend_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *ScopesResponse) GetScopes() []*Scope {
@@ -4815,7 +5092,7 @@ type ResourcesRequest struct {
 
 func (x *ResourcesRequest) Reset() {
 	*x = ResourcesRequest{}
-	mi := &file_backend_proto_msgTypes[81]
+	mi := &file_backend_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4827,7 +5104,7 @@ func (x *ResourcesRequest) String() string {
 func (*ResourcesRequest) ProtoMessage() {}
 
 func (x *ResourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[81]
+	mi := &file_backend_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4840,7 +5117,7 @@ func (x *ResourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourcesRequest.ProtoReflect.Descriptor instead.
 func (*ResourcesRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{81}
+	return file_backend_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *ResourcesRequest) GetType() string {
@@ -4901,7 +5178,7 @@ type ResourcesResponse struct {
 
 func (x *ResourcesResponse) Reset() {
 	*x = ResourcesResponse{}
-	mi := &file_backend_proto_msgTypes[82]
+	mi := &file_backend_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4913,7 +5190,7 @@ func (x *ResourcesResponse) String() string {
 func (*ResourcesResponse) ProtoMessage() {}
 
 func (x *ResourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[82]
+	mi := &file_backend_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4926,7 +5203,7 @@ func (x *ResourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourcesResponse.ProtoReflect.Descriptor instead.
 func (*ResourcesResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{82}
+	return file_backend_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *ResourcesResponse) GetResources() []*Resource {
@@ -4949,7 +5226,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_backend_proto_msgTypes[83]
+	mi := &file_backend_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4961,7 +5238,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[83]
+	mi := &file_backend_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4974,7 +5251,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{83}
+	return file_backend_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *MetricsRequest) GetId() []byte {
@@ -5021,7 +5298,7 @@ type MetricsResponse struct {
 
 func (x *MetricsResponse) Reset() {
 	*x = MetricsResponse{}
-	mi := &file_backend_proto_msgTypes[84]
+	mi := &file_backend_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5033,7 +5310,7 @@ func (x *MetricsResponse) String() string {
 func (*MetricsResponse) ProtoMessage() {}
 
 func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[84]
+	mi := &file_backend_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5046,7 +5323,7 @@ func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsResponse.ProtoReflect.Descriptor instead.
 func (*MetricsResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{84}
+	return file_backend_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *MetricsResponse) GetSeries() []*Series {
@@ -5067,7 +5344,7 @@ type Series struct {
 
 func (x *Series) Reset() {
 	*x = Series{}
-	mi := &file_backend_proto_msgTypes[85]
+	mi := &file_backend_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5079,7 +5356,7 @@ func (x *Series) String() string {
 func (*Series) ProtoMessage() {}
 
 func (x *Series) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[85]
+	mi := &file_backend_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5092,7 +5369,7 @@ func (x *Series) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Series.ProtoReflect.Descriptor instead.
 func (*Series) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{85}
+	return file_backend_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *Series) GetName() string {
@@ -5126,7 +5403,7 @@ type Point struct {
 
 func (x *Point) Reset() {
 	*x = Point{}
-	mi := &file_backend_proto_msgTypes[86]
+	mi := &file_backend_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5138,7 +5415,7 @@ func (x *Point) String() string {
 func (*Point) ProtoMessage() {}
 
 func (x *Point) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[86]
+	mi := &file_backend_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5151,7 +5428,7 @@ func (x *Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Point.ProtoReflect.Descriptor instead.
 func (*Point) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{86}
+	return file_backend_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *Point) GetAt() *Time {
@@ -5178,7 +5455,7 @@ type ActRequest struct {
 
 func (x *ActRequest) Reset() {
 	*x = ActRequest{}
-	mi := &file_backend_proto_msgTypes[87]
+	mi := &file_backend_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5190,7 +5467,7 @@ func (x *ActRequest) String() string {
 func (*ActRequest) ProtoMessage() {}
 
 func (x *ActRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[87]
+	mi := &file_backend_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5203,7 +5480,7 @@ func (x *ActRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActRequest.ProtoReflect.Descriptor instead.
 func (*ActRequest) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{87}
+	return file_backend_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *ActRequest) GetId() []byte {
@@ -5228,7 +5505,7 @@ type ActResponse struct {
 
 func (x *ActResponse) Reset() {
 	*x = ActResponse{}
-	mi := &file_backend_proto_msgTypes[88]
+	mi := &file_backend_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5240,7 +5517,7 @@ func (x *ActResponse) String() string {
 func (*ActResponse) ProtoMessage() {}
 
 func (x *ActResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_backend_proto_msgTypes[88]
+	mi := &file_backend_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5253,7 +5530,7 @@ func (x *ActResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActResponse.ProtoReflect.Descriptor instead.
 func (*ActResponse) Descriptor() ([]byte, []int) {
-	return file_backend_proto_rawDescGZIP(), []int{88}
+	return file_backend_proto_rawDescGZIP(), []int{93}
 }
 
 var File_backend_proto protoreflect.FileDescriptor
@@ -5314,7 +5591,7 @@ const file_backend_proto_rawDesc = "" +
 	"\x03can\x18\x01 \x01(\v2#.hyperexport.plugin.v1.CapabilitiesR\x03can\x12\x1c\n" +
 	"\tchecksums\x18\x02 \x03(\tR\tchecksums\x12\x1b\n" +
 	"\tcopy_from\x18\x03 \x03(\tR\bcopyFrom\x125\n" +
-	"\x06limits\x18\x04 \x01(\v2\x1d.hyperexport.plugin.v1.LimitsR\x06limits\"\xc3\x04\n" +
+	"\x06limits\x18\x04 \x01(\v2\x1d.hyperexport.plugin.v1.LimitsR\x06limits\"\xe1\x04\n" +
 	"\fCapabilities\x12\x14\n" +
 	"\x05write\x18\x01 \x01(\bR\x05write\x12\x12\n" +
 	"\x04list\x18\x02 \x01(\bR\x04list\x12\x1d\n" +
@@ -5340,7 +5617,8 @@ const file_backend_proto_rawDesc = "" +
 	"\x10create_container\x18\x11 \x01(\bR\x0fcreateContainer\x12\x14\n" +
 	"\x05space\x18\x12 \x01(\bR\x05space\x12\x1d\n" +
 	"\n" +
-	"delete_all\x18\x13 \x01(\bR\tdeleteAll\"\xef\x01\n" +
+	"delete_all\x18\x13 \x01(\bR\tdeleteAll\x12\x1c\n" +
+	"\tlifecycle\x18\x14 \x01(\bR\tlifecycle\"\xef\x01\n" +
 	"\x06Limits\x12\x19\n" +
 	"\bmin_part\x18\x01 \x01(\x03R\aminPart\x12\x19\n" +
 	"\bmax_part\x18\x02 \x01(\x03R\amaxPart\x12\x1b\n" +
@@ -5521,7 +5799,23 @@ const file_backend_proto_rawDesc = "" +
 	"\x05place\x18\x01 \x01(\fR\x05place\x12\x12\n" +
 	"\x04free\x18\x02 \x01(\x03R\x04free\x12\x18\n" +
 	"\alargest\x18\x03 \x01(\x03R\alargest\x12\x1b\n" +
-	"\tread_only\x18\x04 \x01(\tR\breadOnly\"\xf1\x01\n" +
+	"\tread_only\x18\x04 \x01(\tR\breadOnly\"\x9f\x01\n" +
+	"\rLifecycleRule\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06action\x18\x02 \x01(\tR\x06action\x12\x12\n" +
+	"\x04days\x18\x03 \x01(\x03R\x04days\x12\x16\n" +
+	"\x06prefix\x18\x04 \x01(\fR\x06prefix\x12\x1a\n" +
+	"\bprevious\x18\x05 \x01(\bR\bprevious\x12\x1a\n" +
+	"\bdisabled\x18\x06 \x01(\bR\bdisabled\"Q\n" +
+	"\x10LifecycleRequest\x12=\n" +
+	"\tcontainer\x18\x01 \x01(\v2\x1f.hyperexport.plugin.v1.LocationR\tcontainer\"O\n" +
+	"\x11LifecycleResponse\x12:\n" +
+	"\x05rules\x18\x01 \x03(\v2$.hyperexport.plugin.v1.LifecycleRuleR\x05rules\"\x90\x01\n" +
+	"\x13SetLifecycleRequest\x12=\n" +
+	"\tcontainer\x18\x01 \x01(\v2\x1f.hyperexport.plugin.v1.LocationR\tcontainer\x12:\n" +
+	"\x05rules\x18\x02 \x03(\v2$.hyperexport.plugin.v1.LifecycleRuleR\x05rules\"0\n" +
+	"\x14SetLifecycleResponse\x12\x18\n" +
+	"\achanged\x18\x01 \x01(\bR\achanged\"\xf1\x01\n" +
 	"\rExportRequest\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\fR\binstance\x12\x12\n" +
@@ -5629,7 +5923,7 @@ const file_backend_proto_rawDesc = "" +
 	"\aBackend\x12^\n" +
 	"\tConfigure\x12'.hyperexport.plugin.v1.ConfigureRequest\x1a(.hyperexport.plugin.v1.ConfigureResponse\x12[\n" +
 	"\bDescribe\x12&.hyperexport.plugin.v1.DescribeRequest\x1a'.hyperexport.plugin.v1.DescribeResponse\x12U\n" +
-	"\x06Cancel\x12$.hyperexport.plugin.v1.CancelRequest\x1a%.hyperexport.plugin.v1.CancelResponse2\x8e\x10\n" +
+	"\x06Cancel\x12$.hyperexport.plugin.v1.CancelRequest\x1a%.hyperexport.plugin.v1.CancelResponse2\xd7\x11\n" +
 	"\aStorage\x12O\n" +
 	"\x04Open\x12\".hyperexport.plugin.v1.OpenRequest\x1a#.hyperexport.plugin.v1.OpenResponse\x12O\n" +
 	"\x04Stat\x12\".hyperexport.plugin.v1.StatRequest\x1a#.hyperexport.plugin.v1.StatResponse\x12U\n" +
@@ -5653,7 +5947,9 @@ const file_backend_proto_rawDesc = "" +
 	"\aRestore\x12%.hyperexport.plugin.v1.RestoreRequest\x1a&.hyperexport.plugin.v1.RestoreResponse\x12p\n" +
 	"\x0fCreateContainer\x12-.hyperexport.plugin.v1.CreateContainerRequest\x1a..hyperexport.plugin.v1.CreateContainerResponse\x12^\n" +
 	"\tDeleteAll\x12'.hyperexport.plugin.v1.DeleteAllRequest\x1a(.hyperexport.plugin.v1.DeleteAllResponse\x12R\n" +
-	"\x05Space\x12#.hyperexport.plugin.v1.SpaceRequest\x1a$.hyperexport.plugin.v1.SpaceResponse2\xfe\x03\n" +
+	"\x05Space\x12#.hyperexport.plugin.v1.SpaceRequest\x1a$.hyperexport.plugin.v1.SpaceResponse\x12^\n" +
+	"\tLifecycle\x12'.hyperexport.plugin.v1.LifecycleRequest\x1a(.hyperexport.plugin.v1.LifecycleResponse\x12g\n" +
+	"\fSetLifecycle\x12*.hyperexport.plugin.v1.SetLifecycleRequest\x1a+.hyperexport.plugin.v1.SetLifecycleResponse2\xfe\x03\n" +
 	"\aCompute\x12g\n" +
 	"\fCheckExports\x12*.hyperexport.plugin.v1.CheckExportsRequest\x1a+.hyperexport.plugin.v1.CheckExportsResponse\x12d\n" +
 	"\vStartExport\x12).hyperexport.plugin.v1.StartExportRequest\x1a*.hyperexport.plugin.v1.StartExportResponse\x12a\n" +
@@ -5680,7 +5976,7 @@ func file_backend_proto_rawDescGZIP() []byte {
 	return file_backend_proto_rawDescData
 }
 
-var file_backend_proto_msgTypes = make([]protoimpl.MessageInfo, 91)
+var file_backend_proto_msgTypes = make([]protoimpl.MessageInfo, 96)
 var file_backend_proto_goTypes = []any{
 	(*Error)(nil),                   // 0: hyperexport.plugin.v1.Error
 	(*ConfigureRequest)(nil),        // 1: hyperexport.plugin.v1.ConfigureRequest
@@ -5744,39 +6040,44 @@ var file_backend_proto_goTypes = []any{
 	(*SpaceRequest)(nil),            // 59: hyperexport.plugin.v1.SpaceRequest
 	(*SpaceResponse)(nil),           // 60: hyperexport.plugin.v1.SpaceResponse
 	(*Space)(nil),                   // 61: hyperexport.plugin.v1.Space
-	(*ExportRequest)(nil),           // 62: hyperexport.plugin.v1.ExportRequest
-	(*Concern)(nil),                 // 63: hyperexport.plugin.v1.Concern
-	(*CheckExportsRequest)(nil),     // 64: hyperexport.plugin.v1.CheckExportsRequest
-	(*CheckExportsResponse)(nil),    // 65: hyperexport.plugin.v1.CheckExportsResponse
-	(*Concerns)(nil),                // 66: hyperexport.plugin.v1.Concerns
-	(*Job)(nil),                     // 67: hyperexport.plugin.v1.Job
-	(*Artifact)(nil),                // 68: hyperexport.plugin.v1.Artifact
-	(*StartExportRequest)(nil),      // 69: hyperexport.plugin.v1.StartExportRequest
-	(*StartExportResponse)(nil),     // 70: hyperexport.plugin.v1.StartExportResponse
-	(*FindExportRequest)(nil),       // 71: hyperexport.plugin.v1.FindExportRequest
-	(*FindExportResponse)(nil),      // 72: hyperexport.plugin.v1.FindExportResponse
-	(*PollExportRequest)(nil),       // 73: hyperexport.plugin.v1.PollExportRequest
-	(*PollExportResponse)(nil),      // 74: hyperexport.plugin.v1.PollExportResponse
-	(*EndExportRequest)(nil),        // 75: hyperexport.plugin.v1.EndExportRequest
-	(*EndExportResponse)(nil),       // 76: hyperexport.plugin.v1.EndExportResponse
-	(*Scope)(nil),                   // 77: hyperexport.plugin.v1.Scope
-	(*Resource)(nil),                // 78: hyperexport.plugin.v1.Resource
-	(*ScopesRequest)(nil),           // 79: hyperexport.plugin.v1.ScopesRequest
-	(*ScopesResponse)(nil),          // 80: hyperexport.plugin.v1.ScopesResponse
-	(*ResourcesRequest)(nil),        // 81: hyperexport.plugin.v1.ResourcesRequest
-	(*ResourcesResponse)(nil),       // 82: hyperexport.plugin.v1.ResourcesResponse
-	(*MetricsRequest)(nil),          // 83: hyperexport.plugin.v1.MetricsRequest
-	(*MetricsResponse)(nil),         // 84: hyperexport.plugin.v1.MetricsResponse
-	(*Series)(nil),                  // 85: hyperexport.plugin.v1.Series
-	(*Point)(nil),                   // 86: hyperexport.plugin.v1.Point
-	(*ActRequest)(nil),              // 87: hyperexport.plugin.v1.ActRequest
-	(*ActResponse)(nil),             // 88: hyperexport.plugin.v1.ActResponse
-	nil,                             // 89: hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
-	nil,                             // 90: hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
+	(*LifecycleRule)(nil),           // 62: hyperexport.plugin.v1.LifecycleRule
+	(*LifecycleRequest)(nil),        // 63: hyperexport.plugin.v1.LifecycleRequest
+	(*LifecycleResponse)(nil),       // 64: hyperexport.plugin.v1.LifecycleResponse
+	(*SetLifecycleRequest)(nil),     // 65: hyperexport.plugin.v1.SetLifecycleRequest
+	(*SetLifecycleResponse)(nil),    // 66: hyperexport.plugin.v1.SetLifecycleResponse
+	(*ExportRequest)(nil),           // 67: hyperexport.plugin.v1.ExportRequest
+	(*Concern)(nil),                 // 68: hyperexport.plugin.v1.Concern
+	(*CheckExportsRequest)(nil),     // 69: hyperexport.plugin.v1.CheckExportsRequest
+	(*CheckExportsResponse)(nil),    // 70: hyperexport.plugin.v1.CheckExportsResponse
+	(*Concerns)(nil),                // 71: hyperexport.plugin.v1.Concerns
+	(*Job)(nil),                     // 72: hyperexport.plugin.v1.Job
+	(*Artifact)(nil),                // 73: hyperexport.plugin.v1.Artifact
+	(*StartExportRequest)(nil),      // 74: hyperexport.plugin.v1.StartExportRequest
+	(*StartExportResponse)(nil),     // 75: hyperexport.plugin.v1.StartExportResponse
+	(*FindExportRequest)(nil),       // 76: hyperexport.plugin.v1.FindExportRequest
+	(*FindExportResponse)(nil),      // 77: hyperexport.plugin.v1.FindExportResponse
+	(*PollExportRequest)(nil),       // 78: hyperexport.plugin.v1.PollExportRequest
+	(*PollExportResponse)(nil),      // 79: hyperexport.plugin.v1.PollExportResponse
+	(*EndExportRequest)(nil),        // 80: hyperexport.plugin.v1.EndExportRequest
+	(*EndExportResponse)(nil),       // 81: hyperexport.plugin.v1.EndExportResponse
+	(*Scope)(nil),                   // 82: hyperexport.plugin.v1.Scope
+	(*Resource)(nil),                // 83: hyperexport.plugin.v1.Resource
+	(*ScopesRequest)(nil),           // 84: hyperexport.plugin.v1.ScopesRequest
+	(*ScopesResponse)(nil),          // 85: hyperexport.plugin.v1.ScopesResponse
+	(*ResourcesRequest)(nil),        // 86: hyperexport.plugin.v1.ResourcesRequest
+	(*ResourcesResponse)(nil),       // 87: hyperexport.plugin.v1.ResourcesResponse
+	(*MetricsRequest)(nil),          // 88: hyperexport.plugin.v1.MetricsRequest
+	(*MetricsResponse)(nil),         // 89: hyperexport.plugin.v1.MetricsResponse
+	(*Series)(nil),                  // 90: hyperexport.plugin.v1.Series
+	(*Point)(nil),                   // 91: hyperexport.plugin.v1.Point
+	(*ActRequest)(nil),              // 92: hyperexport.plugin.v1.ActRequest
+	(*ActResponse)(nil),             // 93: hyperexport.plugin.v1.ActResponse
+	nil,                             // 94: hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
+	nil,                             // 95: hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
 }
 var file_backend_proto_depIdxs = []int32{
-	89,  // 0: hyperexport.plugin.v1.ConfigureRequest.settings:type_name -> hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
-	90,  // 1: hyperexport.plugin.v1.ConfigureRequest.secrets:type_name -> hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
+	94,  // 0: hyperexport.plugin.v1.ConfigureRequest.settings:type_name -> hyperexport.plugin.v1.ConfigureRequest.SettingsEntry
+	95,  // 1: hyperexport.plugin.v1.ConfigureRequest.secrets:type_name -> hyperexport.plugin.v1.ConfigureRequest.SecretsEntry
 	2,   // 2: hyperexport.plugin.v1.ConfigureRequest.arena:type_name -> hyperexport.plugin.v1.Arena
 	6,   // 3: hyperexport.plugin.v1.DescribeResponse.compute:type_name -> hyperexport.plugin.v1.Service
 	6,   // 4: hyperexport.plugin.v1.DescribeResponse.inventory:type_name -> hyperexport.plugin.v1.Service
@@ -5845,102 +6146,110 @@ var file_backend_proto_depIdxs = []int32{
 	0,   // 67: hyperexport.plugin.v1.Deleted.error:type_name -> hyperexport.plugin.v1.Error
 	10,  // 68: hyperexport.plugin.v1.SpaceRequest.container:type_name -> hyperexport.plugin.v1.Location
 	61,  // 69: hyperexport.plugin.v1.SpaceResponse.space:type_name -> hyperexport.plugin.v1.Space
-	10,  // 70: hyperexport.plugin.v1.ExportRequest.staging:type_name -> hyperexport.plugin.v1.Location
-	19,  // 71: hyperexport.plugin.v1.ExportRequest.tags:type_name -> hyperexport.plugin.v1.Pair
-	62,  // 72: hyperexport.plugin.v1.CheckExportsRequest.requests:type_name -> hyperexport.plugin.v1.ExportRequest
-	66,  // 73: hyperexport.plugin.v1.CheckExportsResponse.checked:type_name -> hyperexport.plugin.v1.Concerns
-	63,  // 74: hyperexport.plugin.v1.Concerns.concerns:type_name -> hyperexport.plugin.v1.Concern
-	68,  // 75: hyperexport.plugin.v1.Job.artifacts:type_name -> hyperexport.plugin.v1.Artifact
-	10,  // 76: hyperexport.plugin.v1.Artifact.at:type_name -> hyperexport.plugin.v1.Location
-	62,  // 77: hyperexport.plugin.v1.StartExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
-	67,  // 78: hyperexport.plugin.v1.StartExportResponse.job:type_name -> hyperexport.plugin.v1.Job
-	62,  // 79: hyperexport.plugin.v1.FindExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
-	67,  // 80: hyperexport.plugin.v1.FindExportResponse.job:type_name -> hyperexport.plugin.v1.Job
-	67,  // 81: hyperexport.plugin.v1.PollExportResponse.job:type_name -> hyperexport.plugin.v1.Job
-	9,   // 82: hyperexport.plugin.v1.Resource.created:type_name -> hyperexport.plugin.v1.Time
-	19,  // 83: hyperexport.plugin.v1.Resource.tags:type_name -> hyperexport.plugin.v1.Pair
-	19,  // 84: hyperexport.plugin.v1.Resource.attributes:type_name -> hyperexport.plugin.v1.Pair
-	77,  // 85: hyperexport.plugin.v1.ScopesResponse.scopes:type_name -> hyperexport.plugin.v1.Scope
-	19,  // 86: hyperexport.plugin.v1.ResourcesRequest.tags:type_name -> hyperexport.plugin.v1.Pair
-	78,  // 87: hyperexport.plugin.v1.ResourcesResponse.resources:type_name -> hyperexport.plugin.v1.Resource
-	9,   // 88: hyperexport.plugin.v1.MetricsRequest.start:type_name -> hyperexport.plugin.v1.Time
-	9,   // 89: hyperexport.plugin.v1.MetricsRequest.end:type_name -> hyperexport.plugin.v1.Time
-	85,  // 90: hyperexport.plugin.v1.MetricsResponse.series:type_name -> hyperexport.plugin.v1.Series
-	86,  // 91: hyperexport.plugin.v1.Series.points:type_name -> hyperexport.plugin.v1.Point
-	9,   // 92: hyperexport.plugin.v1.Point.at:type_name -> hyperexport.plugin.v1.Time
-	1,   // 93: hyperexport.plugin.v1.Backend.Configure:input_type -> hyperexport.plugin.v1.ConfigureRequest
-	4,   // 94: hyperexport.plugin.v1.Backend.Describe:input_type -> hyperexport.plugin.v1.DescribeRequest
-	7,   // 95: hyperexport.plugin.v1.Backend.Cancel:input_type -> hyperexport.plugin.v1.CancelRequest
-	11,  // 96: hyperexport.plugin.v1.Storage.Open:input_type -> hyperexport.plugin.v1.OpenRequest
-	24,  // 97: hyperexport.plugin.v1.Storage.Stat:input_type -> hyperexport.plugin.v1.StatRequest
-	26,  // 98: hyperexport.plugin.v1.Storage.ReadAt:input_type -> hyperexport.plugin.v1.ReadAtRequest
-	26,  // 99: hyperexport.plugin.v1.Storage.ReadAtStream:input_type -> hyperexport.plugin.v1.ReadAtRequest
-	28,  // 100: hyperexport.plugin.v1.Storage.Put:input_type -> hyperexport.plugin.v1.PutRequest
-	28,  // 101: hyperexport.plugin.v1.Storage.PutStream:input_type -> hyperexport.plugin.v1.PutRequest
-	30,  // 102: hyperexport.plugin.v1.Storage.CreateUpload:input_type -> hyperexport.plugin.v1.CreateUploadRequest
-	32,  // 103: hyperexport.plugin.v1.Storage.UploadPart:input_type -> hyperexport.plugin.v1.UploadPartRequest
-	32,  // 104: hyperexport.plugin.v1.Storage.UploadPartStream:input_type -> hyperexport.plugin.v1.UploadPartRequest
-	34,  // 105: hyperexport.plugin.v1.Storage.ListParts:input_type -> hyperexport.plugin.v1.ListPartsRequest
-	36,  // 106: hyperexport.plugin.v1.Storage.CompleteUpload:input_type -> hyperexport.plugin.v1.CompleteUploadRequest
-	38,  // 107: hyperexport.plugin.v1.Storage.AbortUpload:input_type -> hyperexport.plugin.v1.AbortUploadRequest
-	40,  // 108: hyperexport.plugin.v1.Storage.List:input_type -> hyperexport.plugin.v1.ListRequest
-	42,  // 109: hyperexport.plugin.v1.Storage.ListUploads:input_type -> hyperexport.plugin.v1.ListUploadsRequest
-	44,  // 110: hyperexport.plugin.v1.Storage.Copy:input_type -> hyperexport.plugin.v1.CopyRequest
-	46,  // 111: hyperexport.plugin.v1.Storage.Delete:input_type -> hyperexport.plugin.v1.DeleteRequest
-	48,  // 112: hyperexport.plugin.v1.Storage.Browse:input_type -> hyperexport.plugin.v1.BrowseRequest
-	50,  // 113: hyperexport.plugin.v1.Storage.Versions:input_type -> hyperexport.plugin.v1.VersionsRequest
-	52,  // 114: hyperexport.plugin.v1.Storage.Restore:input_type -> hyperexport.plugin.v1.RestoreRequest
-	54,  // 115: hyperexport.plugin.v1.Storage.CreateContainer:input_type -> hyperexport.plugin.v1.CreateContainerRequest
-	56,  // 116: hyperexport.plugin.v1.Storage.DeleteAll:input_type -> hyperexport.plugin.v1.DeleteAllRequest
-	59,  // 117: hyperexport.plugin.v1.Storage.Space:input_type -> hyperexport.plugin.v1.SpaceRequest
-	64,  // 118: hyperexport.plugin.v1.Compute.CheckExports:input_type -> hyperexport.plugin.v1.CheckExportsRequest
-	69,  // 119: hyperexport.plugin.v1.Compute.StartExport:input_type -> hyperexport.plugin.v1.StartExportRequest
-	71,  // 120: hyperexport.plugin.v1.Compute.FindExport:input_type -> hyperexport.plugin.v1.FindExportRequest
-	73,  // 121: hyperexport.plugin.v1.Compute.PollExport:input_type -> hyperexport.plugin.v1.PollExportRequest
-	75,  // 122: hyperexport.plugin.v1.Compute.EndExport:input_type -> hyperexport.plugin.v1.EndExportRequest
-	79,  // 123: hyperexport.plugin.v1.Inventory.Scopes:input_type -> hyperexport.plugin.v1.ScopesRequest
-	81,  // 124: hyperexport.plugin.v1.Inventory.Resources:input_type -> hyperexport.plugin.v1.ResourcesRequest
-	83,  // 125: hyperexport.plugin.v1.Inventory.Metrics:input_type -> hyperexport.plugin.v1.MetricsRequest
-	87,  // 126: hyperexport.plugin.v1.Inventory.Act:input_type -> hyperexport.plugin.v1.ActRequest
-	3,   // 127: hyperexport.plugin.v1.Backend.Configure:output_type -> hyperexport.plugin.v1.ConfigureResponse
-	5,   // 128: hyperexport.plugin.v1.Backend.Describe:output_type -> hyperexport.plugin.v1.DescribeResponse
-	8,   // 129: hyperexport.plugin.v1.Backend.Cancel:output_type -> hyperexport.plugin.v1.CancelResponse
-	12,  // 130: hyperexport.plugin.v1.Storage.Open:output_type -> hyperexport.plugin.v1.OpenResponse
-	25,  // 131: hyperexport.plugin.v1.Storage.Stat:output_type -> hyperexport.plugin.v1.StatResponse
-	27,  // 132: hyperexport.plugin.v1.Storage.ReadAt:output_type -> hyperexport.plugin.v1.ReadAtResponse
-	27,  // 133: hyperexport.plugin.v1.Storage.ReadAtStream:output_type -> hyperexport.plugin.v1.ReadAtResponse
-	29,  // 134: hyperexport.plugin.v1.Storage.Put:output_type -> hyperexport.plugin.v1.PutResponse
-	29,  // 135: hyperexport.plugin.v1.Storage.PutStream:output_type -> hyperexport.plugin.v1.PutResponse
-	31,  // 136: hyperexport.plugin.v1.Storage.CreateUpload:output_type -> hyperexport.plugin.v1.CreateUploadResponse
-	33,  // 137: hyperexport.plugin.v1.Storage.UploadPart:output_type -> hyperexport.plugin.v1.UploadPartResponse
-	33,  // 138: hyperexport.plugin.v1.Storage.UploadPartStream:output_type -> hyperexport.plugin.v1.UploadPartResponse
-	35,  // 139: hyperexport.plugin.v1.Storage.ListParts:output_type -> hyperexport.plugin.v1.ListPartsResponse
-	37,  // 140: hyperexport.plugin.v1.Storage.CompleteUpload:output_type -> hyperexport.plugin.v1.CompleteUploadResponse
-	39,  // 141: hyperexport.plugin.v1.Storage.AbortUpload:output_type -> hyperexport.plugin.v1.AbortUploadResponse
-	41,  // 142: hyperexport.plugin.v1.Storage.List:output_type -> hyperexport.plugin.v1.ListResponse
-	43,  // 143: hyperexport.plugin.v1.Storage.ListUploads:output_type -> hyperexport.plugin.v1.ListUploadsResponse
-	45,  // 144: hyperexport.plugin.v1.Storage.Copy:output_type -> hyperexport.plugin.v1.CopyResponse
-	47,  // 145: hyperexport.plugin.v1.Storage.Delete:output_type -> hyperexport.plugin.v1.DeleteResponse
-	49,  // 146: hyperexport.plugin.v1.Storage.Browse:output_type -> hyperexport.plugin.v1.BrowseResponse
-	51,  // 147: hyperexport.plugin.v1.Storage.Versions:output_type -> hyperexport.plugin.v1.VersionsResponse
-	53,  // 148: hyperexport.plugin.v1.Storage.Restore:output_type -> hyperexport.plugin.v1.RestoreResponse
-	55,  // 149: hyperexport.plugin.v1.Storage.CreateContainer:output_type -> hyperexport.plugin.v1.CreateContainerResponse
-	57,  // 150: hyperexport.plugin.v1.Storage.DeleteAll:output_type -> hyperexport.plugin.v1.DeleteAllResponse
-	60,  // 151: hyperexport.plugin.v1.Storage.Space:output_type -> hyperexport.plugin.v1.SpaceResponse
-	65,  // 152: hyperexport.plugin.v1.Compute.CheckExports:output_type -> hyperexport.plugin.v1.CheckExportsResponse
-	70,  // 153: hyperexport.plugin.v1.Compute.StartExport:output_type -> hyperexport.plugin.v1.StartExportResponse
-	72,  // 154: hyperexport.plugin.v1.Compute.FindExport:output_type -> hyperexport.plugin.v1.FindExportResponse
-	74,  // 155: hyperexport.plugin.v1.Compute.PollExport:output_type -> hyperexport.plugin.v1.PollExportResponse
-	76,  // 156: hyperexport.plugin.v1.Compute.EndExport:output_type -> hyperexport.plugin.v1.EndExportResponse
-	80,  // 157: hyperexport.plugin.v1.Inventory.Scopes:output_type -> hyperexport.plugin.v1.ScopesResponse
-	82,  // 158: hyperexport.plugin.v1.Inventory.Resources:output_type -> hyperexport.plugin.v1.ResourcesResponse
-	84,  // 159: hyperexport.plugin.v1.Inventory.Metrics:output_type -> hyperexport.plugin.v1.MetricsResponse
-	88,  // 160: hyperexport.plugin.v1.Inventory.Act:output_type -> hyperexport.plugin.v1.ActResponse
-	127, // [127:161] is the sub-list for method output_type
-	93,  // [93:127] is the sub-list for method input_type
-	93,  // [93:93] is the sub-list for extension type_name
-	93,  // [93:93] is the sub-list for extension extendee
-	0,   // [0:93] is the sub-list for field type_name
+	10,  // 70: hyperexport.plugin.v1.LifecycleRequest.container:type_name -> hyperexport.plugin.v1.Location
+	62,  // 71: hyperexport.plugin.v1.LifecycleResponse.rules:type_name -> hyperexport.plugin.v1.LifecycleRule
+	10,  // 72: hyperexport.plugin.v1.SetLifecycleRequest.container:type_name -> hyperexport.plugin.v1.Location
+	62,  // 73: hyperexport.plugin.v1.SetLifecycleRequest.rules:type_name -> hyperexport.plugin.v1.LifecycleRule
+	10,  // 74: hyperexport.plugin.v1.ExportRequest.staging:type_name -> hyperexport.plugin.v1.Location
+	19,  // 75: hyperexport.plugin.v1.ExportRequest.tags:type_name -> hyperexport.plugin.v1.Pair
+	67,  // 76: hyperexport.plugin.v1.CheckExportsRequest.requests:type_name -> hyperexport.plugin.v1.ExportRequest
+	71,  // 77: hyperexport.plugin.v1.CheckExportsResponse.checked:type_name -> hyperexport.plugin.v1.Concerns
+	68,  // 78: hyperexport.plugin.v1.Concerns.concerns:type_name -> hyperexport.plugin.v1.Concern
+	73,  // 79: hyperexport.plugin.v1.Job.artifacts:type_name -> hyperexport.plugin.v1.Artifact
+	10,  // 80: hyperexport.plugin.v1.Artifact.at:type_name -> hyperexport.plugin.v1.Location
+	67,  // 81: hyperexport.plugin.v1.StartExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
+	72,  // 82: hyperexport.plugin.v1.StartExportResponse.job:type_name -> hyperexport.plugin.v1.Job
+	67,  // 83: hyperexport.plugin.v1.FindExportRequest.request:type_name -> hyperexport.plugin.v1.ExportRequest
+	72,  // 84: hyperexport.plugin.v1.FindExportResponse.job:type_name -> hyperexport.plugin.v1.Job
+	72,  // 85: hyperexport.plugin.v1.PollExportResponse.job:type_name -> hyperexport.plugin.v1.Job
+	9,   // 86: hyperexport.plugin.v1.Resource.created:type_name -> hyperexport.plugin.v1.Time
+	19,  // 87: hyperexport.plugin.v1.Resource.tags:type_name -> hyperexport.plugin.v1.Pair
+	19,  // 88: hyperexport.plugin.v1.Resource.attributes:type_name -> hyperexport.plugin.v1.Pair
+	82,  // 89: hyperexport.plugin.v1.ScopesResponse.scopes:type_name -> hyperexport.plugin.v1.Scope
+	19,  // 90: hyperexport.plugin.v1.ResourcesRequest.tags:type_name -> hyperexport.plugin.v1.Pair
+	83,  // 91: hyperexport.plugin.v1.ResourcesResponse.resources:type_name -> hyperexport.plugin.v1.Resource
+	9,   // 92: hyperexport.plugin.v1.MetricsRequest.start:type_name -> hyperexport.plugin.v1.Time
+	9,   // 93: hyperexport.plugin.v1.MetricsRequest.end:type_name -> hyperexport.plugin.v1.Time
+	90,  // 94: hyperexport.plugin.v1.MetricsResponse.series:type_name -> hyperexport.plugin.v1.Series
+	91,  // 95: hyperexport.plugin.v1.Series.points:type_name -> hyperexport.plugin.v1.Point
+	9,   // 96: hyperexport.plugin.v1.Point.at:type_name -> hyperexport.plugin.v1.Time
+	1,   // 97: hyperexport.plugin.v1.Backend.Configure:input_type -> hyperexport.plugin.v1.ConfigureRequest
+	4,   // 98: hyperexport.plugin.v1.Backend.Describe:input_type -> hyperexport.plugin.v1.DescribeRequest
+	7,   // 99: hyperexport.plugin.v1.Backend.Cancel:input_type -> hyperexport.plugin.v1.CancelRequest
+	11,  // 100: hyperexport.plugin.v1.Storage.Open:input_type -> hyperexport.plugin.v1.OpenRequest
+	24,  // 101: hyperexport.plugin.v1.Storage.Stat:input_type -> hyperexport.plugin.v1.StatRequest
+	26,  // 102: hyperexport.plugin.v1.Storage.ReadAt:input_type -> hyperexport.plugin.v1.ReadAtRequest
+	26,  // 103: hyperexport.plugin.v1.Storage.ReadAtStream:input_type -> hyperexport.plugin.v1.ReadAtRequest
+	28,  // 104: hyperexport.plugin.v1.Storage.Put:input_type -> hyperexport.plugin.v1.PutRequest
+	28,  // 105: hyperexport.plugin.v1.Storage.PutStream:input_type -> hyperexport.plugin.v1.PutRequest
+	30,  // 106: hyperexport.plugin.v1.Storage.CreateUpload:input_type -> hyperexport.plugin.v1.CreateUploadRequest
+	32,  // 107: hyperexport.plugin.v1.Storage.UploadPart:input_type -> hyperexport.plugin.v1.UploadPartRequest
+	32,  // 108: hyperexport.plugin.v1.Storage.UploadPartStream:input_type -> hyperexport.plugin.v1.UploadPartRequest
+	34,  // 109: hyperexport.plugin.v1.Storage.ListParts:input_type -> hyperexport.plugin.v1.ListPartsRequest
+	36,  // 110: hyperexport.plugin.v1.Storage.CompleteUpload:input_type -> hyperexport.plugin.v1.CompleteUploadRequest
+	38,  // 111: hyperexport.plugin.v1.Storage.AbortUpload:input_type -> hyperexport.plugin.v1.AbortUploadRequest
+	40,  // 112: hyperexport.plugin.v1.Storage.List:input_type -> hyperexport.plugin.v1.ListRequest
+	42,  // 113: hyperexport.plugin.v1.Storage.ListUploads:input_type -> hyperexport.plugin.v1.ListUploadsRequest
+	44,  // 114: hyperexport.plugin.v1.Storage.Copy:input_type -> hyperexport.plugin.v1.CopyRequest
+	46,  // 115: hyperexport.plugin.v1.Storage.Delete:input_type -> hyperexport.plugin.v1.DeleteRequest
+	48,  // 116: hyperexport.plugin.v1.Storage.Browse:input_type -> hyperexport.plugin.v1.BrowseRequest
+	50,  // 117: hyperexport.plugin.v1.Storage.Versions:input_type -> hyperexport.plugin.v1.VersionsRequest
+	52,  // 118: hyperexport.plugin.v1.Storage.Restore:input_type -> hyperexport.plugin.v1.RestoreRequest
+	54,  // 119: hyperexport.plugin.v1.Storage.CreateContainer:input_type -> hyperexport.plugin.v1.CreateContainerRequest
+	56,  // 120: hyperexport.plugin.v1.Storage.DeleteAll:input_type -> hyperexport.plugin.v1.DeleteAllRequest
+	59,  // 121: hyperexport.plugin.v1.Storage.Space:input_type -> hyperexport.plugin.v1.SpaceRequest
+	63,  // 122: hyperexport.plugin.v1.Storage.Lifecycle:input_type -> hyperexport.plugin.v1.LifecycleRequest
+	65,  // 123: hyperexport.plugin.v1.Storage.SetLifecycle:input_type -> hyperexport.plugin.v1.SetLifecycleRequest
+	69,  // 124: hyperexport.plugin.v1.Compute.CheckExports:input_type -> hyperexport.plugin.v1.CheckExportsRequest
+	74,  // 125: hyperexport.plugin.v1.Compute.StartExport:input_type -> hyperexport.plugin.v1.StartExportRequest
+	76,  // 126: hyperexport.plugin.v1.Compute.FindExport:input_type -> hyperexport.plugin.v1.FindExportRequest
+	78,  // 127: hyperexport.plugin.v1.Compute.PollExport:input_type -> hyperexport.plugin.v1.PollExportRequest
+	80,  // 128: hyperexport.plugin.v1.Compute.EndExport:input_type -> hyperexport.plugin.v1.EndExportRequest
+	84,  // 129: hyperexport.plugin.v1.Inventory.Scopes:input_type -> hyperexport.plugin.v1.ScopesRequest
+	86,  // 130: hyperexport.plugin.v1.Inventory.Resources:input_type -> hyperexport.plugin.v1.ResourcesRequest
+	88,  // 131: hyperexport.plugin.v1.Inventory.Metrics:input_type -> hyperexport.plugin.v1.MetricsRequest
+	92,  // 132: hyperexport.plugin.v1.Inventory.Act:input_type -> hyperexport.plugin.v1.ActRequest
+	3,   // 133: hyperexport.plugin.v1.Backend.Configure:output_type -> hyperexport.plugin.v1.ConfigureResponse
+	5,   // 134: hyperexport.plugin.v1.Backend.Describe:output_type -> hyperexport.plugin.v1.DescribeResponse
+	8,   // 135: hyperexport.plugin.v1.Backend.Cancel:output_type -> hyperexport.plugin.v1.CancelResponse
+	12,  // 136: hyperexport.plugin.v1.Storage.Open:output_type -> hyperexport.plugin.v1.OpenResponse
+	25,  // 137: hyperexport.plugin.v1.Storage.Stat:output_type -> hyperexport.plugin.v1.StatResponse
+	27,  // 138: hyperexport.plugin.v1.Storage.ReadAt:output_type -> hyperexport.plugin.v1.ReadAtResponse
+	27,  // 139: hyperexport.plugin.v1.Storage.ReadAtStream:output_type -> hyperexport.plugin.v1.ReadAtResponse
+	29,  // 140: hyperexport.plugin.v1.Storage.Put:output_type -> hyperexport.plugin.v1.PutResponse
+	29,  // 141: hyperexport.plugin.v1.Storage.PutStream:output_type -> hyperexport.plugin.v1.PutResponse
+	31,  // 142: hyperexport.plugin.v1.Storage.CreateUpload:output_type -> hyperexport.plugin.v1.CreateUploadResponse
+	33,  // 143: hyperexport.plugin.v1.Storage.UploadPart:output_type -> hyperexport.plugin.v1.UploadPartResponse
+	33,  // 144: hyperexport.plugin.v1.Storage.UploadPartStream:output_type -> hyperexport.plugin.v1.UploadPartResponse
+	35,  // 145: hyperexport.plugin.v1.Storage.ListParts:output_type -> hyperexport.plugin.v1.ListPartsResponse
+	37,  // 146: hyperexport.plugin.v1.Storage.CompleteUpload:output_type -> hyperexport.plugin.v1.CompleteUploadResponse
+	39,  // 147: hyperexport.plugin.v1.Storage.AbortUpload:output_type -> hyperexport.plugin.v1.AbortUploadResponse
+	41,  // 148: hyperexport.plugin.v1.Storage.List:output_type -> hyperexport.plugin.v1.ListResponse
+	43,  // 149: hyperexport.plugin.v1.Storage.ListUploads:output_type -> hyperexport.plugin.v1.ListUploadsResponse
+	45,  // 150: hyperexport.plugin.v1.Storage.Copy:output_type -> hyperexport.plugin.v1.CopyResponse
+	47,  // 151: hyperexport.plugin.v1.Storage.Delete:output_type -> hyperexport.plugin.v1.DeleteResponse
+	49,  // 152: hyperexport.plugin.v1.Storage.Browse:output_type -> hyperexport.plugin.v1.BrowseResponse
+	51,  // 153: hyperexport.plugin.v1.Storage.Versions:output_type -> hyperexport.plugin.v1.VersionsResponse
+	53,  // 154: hyperexport.plugin.v1.Storage.Restore:output_type -> hyperexport.plugin.v1.RestoreResponse
+	55,  // 155: hyperexport.plugin.v1.Storage.CreateContainer:output_type -> hyperexport.plugin.v1.CreateContainerResponse
+	57,  // 156: hyperexport.plugin.v1.Storage.DeleteAll:output_type -> hyperexport.plugin.v1.DeleteAllResponse
+	60,  // 157: hyperexport.plugin.v1.Storage.Space:output_type -> hyperexport.plugin.v1.SpaceResponse
+	64,  // 158: hyperexport.plugin.v1.Storage.Lifecycle:output_type -> hyperexport.plugin.v1.LifecycleResponse
+	66,  // 159: hyperexport.plugin.v1.Storage.SetLifecycle:output_type -> hyperexport.plugin.v1.SetLifecycleResponse
+	70,  // 160: hyperexport.plugin.v1.Compute.CheckExports:output_type -> hyperexport.plugin.v1.CheckExportsResponse
+	75,  // 161: hyperexport.plugin.v1.Compute.StartExport:output_type -> hyperexport.plugin.v1.StartExportResponse
+	77,  // 162: hyperexport.plugin.v1.Compute.FindExport:output_type -> hyperexport.plugin.v1.FindExportResponse
+	79,  // 163: hyperexport.plugin.v1.Compute.PollExport:output_type -> hyperexport.plugin.v1.PollExportResponse
+	81,  // 164: hyperexport.plugin.v1.Compute.EndExport:output_type -> hyperexport.plugin.v1.EndExportResponse
+	85,  // 165: hyperexport.plugin.v1.Inventory.Scopes:output_type -> hyperexport.plugin.v1.ScopesResponse
+	87,  // 166: hyperexport.plugin.v1.Inventory.Resources:output_type -> hyperexport.plugin.v1.ResourcesResponse
+	89,  // 167: hyperexport.plugin.v1.Inventory.Metrics:output_type -> hyperexport.plugin.v1.MetricsResponse
+	93,  // 168: hyperexport.plugin.v1.Inventory.Act:output_type -> hyperexport.plugin.v1.ActResponse
+	133, // [133:169] is the sub-list for method output_type
+	97,  // [97:133] is the sub-list for method input_type
+	97,  // [97:97] is the sub-list for extension type_name
+	97,  // [97:97] is the sub-list for extension extendee
+	0,   // [0:97] is the sub-list for field type_name
 }
 
 func init() { file_backend_proto_init() }
@@ -5954,7 +6263,7 @@ func file_backend_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_backend_proto_rawDesc), len(file_backend_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   91,
+			NumMessages:   96,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

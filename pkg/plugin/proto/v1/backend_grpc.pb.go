@@ -275,6 +275,8 @@ const (
 	Storage_CreateContainer_FullMethodName  = "/hyperexport.plugin.v1.Storage/CreateContainer"
 	Storage_DeleteAll_FullMethodName        = "/hyperexport.plugin.v1.Storage/DeleteAll"
 	Storage_Space_FullMethodName            = "/hyperexport.plugin.v1.Storage/Space"
+	Storage_Lifecycle_FullMethodName        = "/hyperexport.plugin.v1.Storage/Lifecycle"
+	Storage_SetLifecycle_FullMethodName     = "/hyperexport.plugin.v1.Storage/SetLifecycle"
 )
 
 // StorageClient is the client API for Storage service.
@@ -310,6 +312,8 @@ type StorageClient interface {
 	CreateContainer(ctx context.Context, in *CreateContainerRequest, opts ...grpc.CallOption) (*CreateContainerResponse, error)
 	DeleteAll(ctx context.Context, in *DeleteAllRequest, opts ...grpc.CallOption) (*DeleteAllResponse, error)
 	Space(ctx context.Context, in *SpaceRequest, opts ...grpc.CallOption) (*SpaceResponse, error)
+	Lifecycle(ctx context.Context, in *LifecycleRequest, opts ...grpc.CallOption) (*LifecycleResponse, error)
+	SetLifecycle(ctx context.Context, in *SetLifecycleRequest, opts ...grpc.CallOption) (*SetLifecycleResponse, error)
 }
 
 type storageClient struct {
@@ -600,6 +604,26 @@ func (c *storageClient) Space(ctx context.Context, in *SpaceRequest, opts ...grp
 	return out, nil
 }
 
+func (c *storageClient) Lifecycle(ctx context.Context, in *LifecycleRequest, opts ...grpc.CallOption) (*LifecycleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LifecycleResponse)
+	err := c.cc.Invoke(ctx, Storage_Lifecycle_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *storageClient) SetLifecycle(ctx context.Context, in *SetLifecycleRequest, opts ...grpc.CallOption) (*SetLifecycleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetLifecycleResponse)
+	err := c.cc.Invoke(ctx, Storage_SetLifecycle_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // StorageServer is the server API for Storage service.
 // All implementations must embed UnimplementedStorageServer
 // for forward compatibility.
@@ -633,6 +657,8 @@ type StorageServer interface {
 	CreateContainer(context.Context, *CreateContainerRequest) (*CreateContainerResponse, error)
 	DeleteAll(context.Context, *DeleteAllRequest) (*DeleteAllResponse, error)
 	Space(context.Context, *SpaceRequest) (*SpaceResponse, error)
+	Lifecycle(context.Context, *LifecycleRequest) (*LifecycleResponse, error)
+	SetLifecycle(context.Context, *SetLifecycleRequest) (*SetLifecycleResponse, error)
 	mustEmbedUnimplementedStorageServer()
 }
 
@@ -708,6 +734,12 @@ func (UnimplementedStorageServer) DeleteAll(context.Context, *DeleteAllRequest) 
 }
 func (UnimplementedStorageServer) Space(context.Context, *SpaceRequest) (*SpaceResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Space not implemented")
+}
+func (UnimplementedStorageServer) Lifecycle(context.Context, *LifecycleRequest) (*LifecycleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Lifecycle not implemented")
+}
+func (UnimplementedStorageServer) SetLifecycle(context.Context, *SetLifecycleRequest) (*SetLifecycleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetLifecycle not implemented")
 }
 func (UnimplementedStorageServer) mustEmbedUnimplementedStorageServer() {}
 func (UnimplementedStorageServer) testEmbeddedByValue()                 {}
@@ -1062,6 +1094,42 @@ func _Storage_Space_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Storage_Lifecycle_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LifecycleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StorageServer).Lifecycle(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Storage_Lifecycle_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StorageServer).Lifecycle(ctx, req.(*LifecycleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Storage_SetLifecycle_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetLifecycleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StorageServer).SetLifecycle(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Storage_SetLifecycle_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StorageServer).SetLifecycle(ctx, req.(*SetLifecycleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Storage_ServiceDesc is the grpc.ServiceDesc for Storage service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1124,6 +1192,14 @@ var Storage_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Space",
 			Handler:    _Storage_Space_Handler,
+		},
+		{
+			MethodName: "Lifecycle",
+			Handler:    _Storage_Lifecycle_Handler,
+		},
+		{
+			MethodName: "SetLifecycle",
+			Handler:    _Storage_SetLifecycle_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
