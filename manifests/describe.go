@@ -28,6 +28,7 @@ func manifestForm() form[Manifest] {
 			func(m *Manifest) *Retry { return &m.Retry }, retryForm()).filled(),
 		at("exports", "Virtual machines to turn into disk images, by id.", func(m *Manifest) *[]Export { return &m.Exports }, sorted(mapOf("exports", idRule("an export"), exportForm()))),
 		at("transfers", "Objects to move, by id.", func(m *Manifest) *[]Transfer { return &m.Transfers }, sorted(mapOf("transfers", idRule("a transfer"), transferForm()))),
+		at("buckets", "What to set of buckets, by id.", func(m *Manifest) *[]Bucket { return &m.Buckets }, sorted(mapOf("buckets", idRule("a bucket"), bucketForm()))),
 	}
 	fields = append(fields, later[Manifest]("prune", "retention", "schedule", "notify", "state")...)
 	return object("the manifest", fields...).
@@ -40,12 +41,12 @@ func manifestForm() form[Manifest] {
 			for _, p := range b.quietly().pairs(v) {
 				has[p.key.Value] = true
 			}
-			if !has["exports"] && !has["transfers"] {
-				b.failAt(v.node, "", "the manifest has neither exports nor transfers: there is nothing to do")
+			if !has["exports"] && !has["transfers"] && !has["buckets"] {
+				b.failAt(v.node, "", "the manifest has neither exports nor transfers nor buckets: there is nothing to do")
 			}
 		}).
 		says(func(s *schema) {
-			s.AnyOf = []*schema{{Required: []string{"exports"}}, {Required: []string{"transfers"}}}
+			s.AnyOf = []*schema{{Required: []string{"exports"}}, {Required: []string{"transfers"}}, {Required: []string{"buckets"}}}
 		})
 }
 

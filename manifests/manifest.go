@@ -1,4 +1,5 @@
-// Package manifests reads the YAML manifest, version 1: what to export, what to move, with which backends and limits.
+// Package manifests reads the YAML manifest, version 1: what to export, what to move, what to set of buckets, with which
+// backends and limits.
 //
 // It checks form, not meaning: keys, types, names, variables, references between entries. Whether an instance exists or
 // a bucket can be written is the planner's business; nothing here touches the network. One description (describe.go)
@@ -25,6 +26,7 @@ type Manifest struct {
 	Retry     Retry
 	Exports   []Export   // sorted by ID
 	Transfers []Transfer // sorted by ID
+	Buckets   []Bucket   // sorted by ID
 	Digest    string     // SHA-256 in hex over the source and the values of its variables
 
 	dir    string
@@ -123,6 +125,7 @@ func Parse(name string, src []byte, o Options) (*Manifest, error) {
 		b.prepare(root)
 		manifestForm().bind(b, value{node: root, name: "the manifest"}, m)
 		b.checkOrder(m)
+		b.checkBuckets(m.Buckets)
 	}
 	if err := b.err(); err != nil {
 		return nil, err

@@ -63,7 +63,7 @@ func TestBad(t *testing.T) {
 
 func TestExamplesAreValid(t *testing.T) {
 	files, err := fs.Glob(Examples(), "*.yaml")
-	if err != nil || len(files) != 7 {
+	if err != nil || len(files) != 8 {
 		t.Fatalf("%v, %v", files, err)
 	}
 	for _, file := range files {

@@ -18,6 +18,9 @@ import (
 var beyondSchema = map[string]string{
 	"after-both":              "references between entries",
 	"after-unknown":           "references between entries",
+	"bucket-late":             "variables",
+	"bucket-rule-twice":       "one value compared with another",
+	"bucket-twice":            "one value compared with another",
 	"backend-unknown":         "references between entries",
 	"cycle":                   "cycles",
 	"cycle-self":              "cycles",
