@@ -108,7 +108,7 @@ func (x *run) apply(ctx context.Context, p *plan.Plan, retries *retryCounter) (*
 	x.Events.Emit("", "", event.RunStarted{Run: p.Run, Name: p.Name, Steps: steps, Bytes: bytes, Resumed: p.Resumes})
 	report := newReport(p, started)
 	finished := func(s plan.Step) bool {
-		done := x.Journal.Finished(s.ID, s.Digest())
+		done := s.Bucket == nil && x.Journal.Finished(s.ID, s.Digest()) // rules that differ again are set again
 		if done {
 			report.finishedBefore(s)
 		}
@@ -182,6 +182,8 @@ func (x *run) handle(ctx context.Context, s plan.Step) (o Outcome) {
 	title, bytes := describe(s)
 	x.Events.Emit(s.ID, "", event.StepStarted{Title: title, Bytes: bytes})
 	switch {
+	case s.Bucket != nil:
+		o.Result, o.Err = x.bucket(ctx, s)
 	case s.Export != nil:
 		o.Result, o.Err = x.export(ctx, s, p)
 	case s.Transfer != nil:
@@ -209,6 +211,8 @@ func (x *run) handle(ctx context.Context, s plan.Step) (o Outcome) {
 
 func describe(s plan.Step) (title string, bytes int64) {
 	switch {
+	case s.Bucket != nil:
+		return "set rules of " + s.Bucket.At.String(), 0
 	case s.Export != nil:
 		return "export " + s.Export.Found.Name, -1
 	case s.Transfer != nil && s.Transfer.Found.Unknown:

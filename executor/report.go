@@ -54,6 +54,7 @@ type Result struct {
 	Objects int64    `json:"objects"` // that were copied
 	Kept    int64    `json:"kept"`    // objects that were up to date
 	Deleted int64    `json:"deleted"`
+	Rules   int64    `json:"rules,omitempty"`  // of a bucket that were added, changed or removed, as the plan saw them
 	Failed  int64    `json:"failed"`           // objects
 	Errors  []string `json:"errors,omitempty"` // of single objects
 	Files   []File   `json:"files,omitempty"`  // of an export, or the one object of a transfer

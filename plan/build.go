@@ -36,6 +36,9 @@ func Build(ctx context.Context, m *manifests.Manifest, o Options) (*Plan, error)
 	}
 	b := &builder{m: m, o: o, plan: &Plan{Format: Format, Name: m.Name, Run: o.Run, Resumes: o.Resumes,
 		Created: o.Now().UTC().Truncate(time.Second), Manifest: m.Digest}, members: map[string][]string{}, stuck: map[string]bool{}, busy: map[string]bool{}}
+	if err := b.buckets(ctx); err != nil {
+		return nil, err
+	}
 	for _, e := range m.Exports {
 		if err := b.export(ctx, e); err != nil {
 			return nil, fmt.Errorf("export.%s: %w", e.ID, err)
@@ -58,17 +61,23 @@ func Build(ctx context.Context, m *manifests.Manifest, o Options) (*Plan, error)
 		}
 	}
 	slices.SortStableFunc(b.plan.Steps, func(x, y Step) int {
-		switch {
-		case x.Export != nil && y.Export != nil:
-			return 0
-		case x.Export != nil:
-			return -1
-		case y.Export != nil:
-			return 1
+		if order := cmp.Compare(x.rank(), y.rank()); order != 0 || x.Export != nil {
+			return order
 		}
 		return strings.Compare(x.ID, y.ID)
 	})
 	return b.plan, nil
+}
+
+// rank is where the kind of s stands in a plan.
+func (s Step) rank() int {
+	switch {
+	case s.Bucket != nil:
+		return 0
+	case s.Export != nil:
+		return 1
+	}
+	return 2
 }
 
 // inOrder returns the transfers so that each comes behind those that it names in after. The manifest has no cycles.

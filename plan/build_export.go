@@ -378,7 +378,7 @@ func (b *builder) preflight(ctx context.Context, s *Step) error {
 func (b *builder) checkCollisions() {
 	owner := map[backend.Location]string{}
 	for _, s := range b.plan.Steps {
-		if s.Export.Request.Name == "" { // what does not exist writes nothing
+		if s.Export == nil || s.Export.Request.Name == "" { // what does not exist writes nothing
 			continue
 		}
 		for _, to := range s.Export.destinations() {

@@ -30,6 +30,7 @@ func TestExamples(t *testing.T) {
 				t.Errorf("an example that this release refuses: %v", err)
 			}
 			s := newScene(t)
+			s.oci.namespaced = name == "buckets"
 			for _, key := range []string{"logs/2026/01/a.gz", "logs/2026/02/b.gz", "logs/2026/note.txt", "backup/data/one"} {
 				s.put("oci", "axns/"+key, "text of "+key)
 			}
@@ -39,6 +40,11 @@ func TestExamples(t *testing.T) {
 			s.put("oci", "axns/archive/one", "text of one")
 			s.oci.resources = append(s.oci.resources, vm("i-000003", "db-main", "RUNNING"),
 				backend.Resource{ID: "ocid1.image.oc1.phx.aaaa", Type: "image", Name: "golden", Scope: "c2", ScopePath: "acme/prod", State: "AVAILABLE"})
+			found := []backend.LifecycleRule{{Name: "logs-gone", Action: backend.LifecycleDelete, Days: 300, Prefix: "logs/"},
+				{Name: "old", Action: backend.LifecycleInfrequentAccess, Days: 30}, {Name: "stale-uploads", Action: backend.LifecycleAbort, Days: 7}}
+			if _, err := s.container("oci", "axns~backup").SetLifecycle(t.Context(), found); err != nil {
+				t.Fatal(err)
+			}
 			s.oci.resources[0].Attributes["data_volumes"] = "data-1,data-2"
 			p, err := Build(t.Context(), m, s.o)
 			if err != nil {

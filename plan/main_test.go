@@ -85,6 +85,14 @@ func (l *list) Act(context.Context, string, string) error {
 type cloud struct {
 	*backendtest.MemProvider
 	list
+	namespaced bool // a container's name follows its namespace in a location, and in its name with a tilde
+}
+
+func (c *cloud) Open(l backend.Location) (backend.Storage, string, error) {
+	if c.namespaced {
+		l.Path = strings.Replace(l.Path, "/", "~", 1)
+	}
+	return c.MemProvider.Open(l)
 }
 
 func (c *cloud) Inventory() (backend.Inventory, error) { return &c.list, nil }

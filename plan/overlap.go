@@ -61,7 +61,7 @@ func (t *Transfer) takes(outer, inner backend.Location) bool {
 // deletes reports whether the mirror t would remove what the step other writes.
 func (t *Transfer) deletes(other *Step) bool {
 	switch {
-	case !t.Delete:
+	case !t.Delete || other.Bucket != nil:
 		return false
 	case other.Transfer != nil:
 		o := other.Transfer

@@ -27,7 +27,7 @@ type Plan struct {
 	Resumes  bool      `json:"resumes"`  // goes on with a run that was cut short
 	Created  time.Time `json:"created"`  //
 	Manifest string    `json:"manifest"` // digest
-	Steps    []Step    `json:"steps"`    // exports, then transfers, each sorted by address
+	Steps    []Step    `json:"steps"`    // buckets, then exports, then transfers, each sorted by address
 	Blocked  []Finding `json:"blocked,omitempty"`
 	Warnings []Finding `json:"warnings,omitempty"`
 }
@@ -49,8 +49,21 @@ type Step struct {
 	Needs    []string  `json:"needs,omitempty"`   // addresses that must end well before
 	Current  string    `json:"current,omitempty"` // set if there is nothing to do: why
 	Blocked  string    `json:"blocked,omitempty"` // set if it cannot be done: why
+	Bucket   *Bucket   `json:"bucket,omitempty"`
 	Export   *Export   `json:"export,omitempty"`
 	Transfer *Transfer `json:"transfer,omitempty"`
+}
+
+// Bucket sets the rules that hyperexport keeps in a bucket.
+type Bucket struct {
+	At    backend.Location        `json:"at"`
+	Rules []backend.LifecycleRule `json:"rules"`           // by name
+	Found []backend.LifecycleRule `json:"found,omitempty"` // that Build saw, by name; those of others are not among them
+}
+
+// Changes returns the rules that differ from those that Build found.
+func (k *Bucket) Changes() []backend.LifecycleChange {
+	return backend.CompareLifecycle(k.Found, k.Rules)
 }
 
 // Export makes disk images of one instance, or of an image that exists, and brings them to their destinations.
@@ -128,6 +141,11 @@ func (t *Transfer) Selection() transfer.Selection {
 func (s Step) Digest() string {
 	spec := s
 	spec.Current, spec.Blocked = "", ""
+	if s.Bucket != nil {
+		k := *s.Bucket
+		k.Found = nil
+		spec.Bucket = &k
+	}
 	if s.Export != nil {
 		e := *s.Export
 		e.Found, e.Replaces = Instance{}, nil

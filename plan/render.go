@@ -71,6 +71,8 @@ func (r *renderer) step(s Step) {
 		return
 	}
 	switch {
+	case s.Bucket != nil:
+		r.bucket(s)
 	case s.Export != nil:
 		r.export(s)
 	case s.Transfer != nil:

@@ -203,5 +203,8 @@ func usedSchemes(m *manifests.Manifest) []string {
 		location(t.From)
 		location(t.To)
 	}
+	for _, k := range m.Buckets {
+		location(k.Location)
+	}
 	return schemes
 }

@@ -66,6 +66,9 @@ func writeDetails(w io.Writer, s executor.StepReport) {
 }
 
 func objects(s executor.StepReport) string {
+	if s.Rules > 0 {
+		return human.Plural(s.Rules, "rule")
+	}
 	text := human.Count(s.Objects)
 	for _, n := range []struct {
 		count int64

@@ -24,11 +24,15 @@ func (c *validateCmd) Run(a *app) error {
 		return err
 	}
 	if a.json {
-		return a.writeJSON(map[string]any{"outcome": "valid", "name": m.Name, "exports": len(m.Exports), "transfers": len(m.Transfers)})
+		return a.writeJSON(map[string]any{"outcome": "valid", "name": m.Name, "exports": len(m.Exports), "transfers": len(m.Transfers), "buckets": len(m.Buckets)})
 	}
 	name := c.File
 	if name == "-" {
 		name = "stdin"
 	}
-	return a.writeString(fmt.Sprintf("%s is valid: %s, %s\n", name, human.Plural(int64(len(m.Exports)), "export"), human.Plural(int64(len(m.Transfers)), "transfer")))
+	text := fmt.Sprintf("%s is valid: %s, %s", name, human.Plural(int64(len(m.Exports)), "export"), human.Plural(int64(len(m.Transfers)), "transfer"))
+	if n := len(m.Buckets); n > 0 {
+		text += ", " + human.Plural(int64(n), "bucket")
+	}
+	return a.writeString(text + "\n")
 }
