@@ -39,6 +39,16 @@ func useOf(m *manifests.Manifest, b manifests.Backend) (oci.Use, error) {
 			return u.use, err
 		}
 	}
+	for _, k := range m.Buckets {
+		step := "bucket." + k.ID
+		use, ours, err := u.bucket(step, k.Location)
+		if err != nil {
+			return u.use, err
+		}
+		if use.Rules = true; ours {
+			u.use.Buckets = append(u.use.Buckets, use)
+		}
+	}
 	return u.use, nil
 }
 

@@ -40,6 +40,7 @@ type BucketUse struct {
 	Step                 string
 	Namespace, Name      string
 	Reads, Writes, Stage bool
+	Rules                bool // keeps lifecycle rules there
 }
 
 // Permission is a set of IAM's own permissions that are needed together for one purpose.
@@ -52,6 +53,7 @@ type Permission struct {
 	Steps   []string `json:"steps"`
 
 	machine           MachineUse // what to try it with
+	shownBy           string     // what would show a permission of the service
 	namespace, bucket string
 }
 
@@ -117,9 +119,29 @@ func Permissions(u Use, buckets string) []Permission {
 		}
 	}
 	if len(u.Copies) > 0 {
-		all = append(all, servicePermission(u, buckets))
+		p := servicePermission(u, buckets, u.Copies)
+		p.Names = []string{"OBJECT_INSPECT", "OBJECT_READ", "OBJECT_CREATE", "OBJECT_OVERWRITE", "OBJECT_DELETE"}
+		p.Why, p.shownBy = "object storage copies between buckets by itself: that needs a statement for the service", "a copy"
+		all = append(all, p)
 	}
-	return all
+	return append(all, lifecyclePermissions(u, buckets)...)
+}
+
+// lifecyclePermissions is what the service itself needs to carry out rules.
+func lifecyclePermissions(u Use, buckets string) []Permission {
+	var names, steps []string
+	for _, b := range u.Buckets {
+		if b.Rules {
+			names, steps = append(names, b.Name), append(steps, b.Step)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	p := servicePermission(u, buckets, names)
+	p.Names = []string{"OBJECT_INSPECT", "OBJECT_UPDATE_TIER", "OBJECT_DELETE", "OBJECT_VERSION_DELETE"}
+	p.Why, p.shownBy, p.Steps = "object storage carries out lifecycle rules by itself: that needs a statement for the service", "a change of the rules", steps
+	return []Permission{p}
 }
 
 func machinePermissions(u Use, m MachineUse) []Permission {
@@ -151,6 +173,7 @@ type mergedBucket struct {
 	namespace, name  string
 	stage            bool
 	readers, writers []string
+	keepers          []string // of rules
 }
 
 // mergeBuckets makes one of the uses of each bucket, in the order in which they come first.
@@ -172,12 +195,20 @@ func mergeBuckets(uses []BucketUse) []mergedBucket {
 		b.stage = b.stage || u.Stage
 		b.readers = add(b.readers, u.Step, u.Reads)
 		b.writers = add(b.writers, u.Step, u.Writes || u.Stage)
+		b.keepers = add(b.keepers, u.Step, u.Rules)
 	}
 	return all
 }
 
 func (b mergedBucket) permissions(byURL bool) []Permission {
-	all := []Permission{{Names: []string{"OBJECT_INSPECT", "OBJECT_READ"}, Why: "list and read objects, also to verify what was written", Steps: b.readers}}
+	var all []Permission
+	if len(b.keepers) > 0 {
+		all = append(all, Permission{Names: []string{"BUCKET_READ", "BUCKET_UPDATE", "OBJECT_CREATE", "OBJECT_DELETE"}, Steps: b.keepers,
+			Why: "read and set the lifecycle rules of the bucket; who sets what deletes must be allowed to delete"})
+	}
+	if len(b.readers) > 0 {
+		all = append(all, Permission{Names: []string{"OBJECT_INSPECT", "OBJECT_READ"}, Why: "list and read objects, also to verify what was written", Steps: b.readers})
+	}
 	if len(b.writers) == 0 {
 		return all
 	}
@@ -195,21 +226,18 @@ func (b mergedBucket) permissions(byURL bool) []Permission {
 		Permission{Names: []string{"BUCKET_READ"}, Why: "find unfinished uploads", Steps: b.writers})
 }
 
-// servicePermission is what the service itself needs: it copies in the name of nobody.
-func servicePermission(u Use, buckets string) Permission {
+// servicePermission is one of the service itself, which acts in the name of nobody, in some buckets.
+func servicePermission(u Use, in string, buckets []string) Permission {
 	region := u.Region
 	if region == "" {
 		region = "REGION"
 	}
-	p := Permission{
-		Names:   []string{"OBJECT_INSPECT", "OBJECT_READ", "OBJECT_CREATE", "OBJECT_OVERWRITE", "OBJECT_DELETE"},
-		Service: "objectstorage-" + region, In: buckets, Why: "object storage copies between buckets by itself: that needs a statement for the service", Steps: []string{},
-	}
+	p := Permission{Service: "objectstorage-" + region, In: in, Steps: []string{}}
 	if p.In == "" {
 		p.In = "tenancy"
 	}
 	var conditions []string
-	for _, name := range u.Copies {
+	for _, name := range buckets {
 		if c := bucketCondition(name); !slices.Contains(conditions, c) {
 			conditions = append(conditions, c)
 		}

@@ -39,7 +39,7 @@ const impossible = "hyperexport-auth-check-nothing-has-this-name"
 func (p *Provider) Try(ctx context.Context, perm Permission) ([]Trial, error) {
 	var all []Trial
 	for _, name := range perm.Names {
-		trial := Trial{Name: name, State: Unproven, Detail: "only a copy would show it"}
+		trial := Trial{Name: name, State: Unproven, Detail: "only " + perm.shownBy + " would show it"}
 		if perm.Service == "" {
 			var err error
 			if trial, err = p.try(ctx, perm, name); err != nil {
@@ -143,6 +143,9 @@ func (p *Provider) tryBucketOnce(ctx context.Context, perm Permission, name stri
 		resp, err := p.objects.ListPreauthenticatedRequests(quick(ctx), objectstorage.ListPreauthenticatedRequestsRequest{
 			NamespaceName: &ns, BucketName: &bucket, Limit: &one, RequestMetadata: p.once})
 		return tried(ctx, op, bucket, resp, err)
+	case "BUCKET_UPDATE": // of nothing, so that nothing changes whatever becomes of the condition
+		resp, err := p.objects.UpdateBucket(quick(ctx), objectstorage.UpdateBucketRequest{NamespaceName: &ns, BucketName: &bucket, IfMatch: &etag, RequestMetadata: p.once})
+		return tried(ctx, op, bucket, resp, err, "IfMatchFailed")
 	case "OBJECT_OVERWRITE":
 		return p.tryUpload(ctx, perm, ns)
 	}

@@ -23,6 +23,7 @@ func everything(w *world) []Permission {
 			{Step: "export.web", Namespace: ns, Name: "hx-staging", Stage: true, Reads: true},
 			{Step: "export.web", Namespace: ns, Name: "archive", Writes: true, Reads: true},
 			{Step: "export.web", Namespace: ns, Name: "arch*", Reads: true},
+			{Step: "bucket.archive", Namespace: ns, Name: "archive", Rules: true},
 		},
 		Copies: []string{"hx-staging", "archive"},
 	}, "")
@@ -74,6 +75,7 @@ func TestEachDenialIsMissed(t *testing.T) {
 		"CreateMultipartUpload": "OBJECT_OVERWRITE",
 		"DeleteObject":          "OBJECT_DELETE",
 		"ListMultipartUploads":  "BUCKET_READ",
+		"UpdateBucket":          "BUCKET_UPDATE",
 	} {
 		w.sim.Rules().Reset()
 		if operation != "" {
