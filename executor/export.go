@@ -21,7 +21,7 @@ import (
 // journal.
 const (
 	releasePatience   = 2 * time.Minute
-	powerPatience     = 10 * time.Minute
+	powerPatience     = 20 * time.Minute
 	interruptPatience = 5 * time.Second
 )
 

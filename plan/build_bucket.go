@@ -38,6 +38,7 @@ func (b *builder) openBuckets() ([]*Bucket, error) {
 		all = append(all, &Bucket{At: at, Rules: rules})
 	}
 	if len(list) > 0 {
+		slices.SortStableFunc(list, func(x, y *manifests.Error) int { return cmp.Compare(x.Line, y.Line) })
 		return nil, &manifests.Errors{List: list}
 	}
 	return all, nil

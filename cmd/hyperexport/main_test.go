@@ -46,6 +46,7 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 		"simtoken":   cmdSimToken,
 		"simdeny":    cmdSimDeny,
 		"simsame":    cmdSimSame,
+		"simrules":   cmdSimRules,
 		"exits":      cmdExits,
 		"start":      cmdStart,
 		"signal":     cmdSignal,

@@ -178,21 +178,29 @@ type policy struct {
 	Items []objectstorage.ObjectLifecycleRule
 }
 
+// lifecycle reads the policy. A bucket that is said to be missing is asked for some more times, as elsewhere.
 func (b *bucket) lifecycle(ctx context.Context, op string) (policy, error) {
-	resp, err := b.p.objects.GetObjectLifecyclePolicy(quick(ctx), objectstorage.GetObjectLifecyclePolicyRequest{
-		NamespaceName: &b.namespace, BucketName: &b.name, RequestMetadata: b.p.once,
-	})
-	if err != nil {
-		e := b.fail(ctx, op, b.namespace+"/"+b.name, resp, err)
-		if codeOf(e) == "LifecyclePolicyNotFound" {
-			return policy{}, nil
+	place := b.namespace + "/" + b.name
+	for n := 1; ; n++ {
+		resp, err := b.p.objects.GetObjectLifecyclePolicy(quick(ctx), objectstorage.GetObjectLifecyclePolicyRequest{
+			NamespaceName: &b.namespace, BucketName: &b.name, RequestMetadata: b.p.once,
+		})
+		if err == nil && value(resp.ETag) == "" {
+			return policy{}, b.broken(op, place, resp, errors.New("the answer has no etag"))
 		}
-		return policy{}, e
+		if err == nil {
+			b.works()
+			return policy{ETag: *resp.ETag, Items: resp.Items}, nil
+		}
+		e := b.fail(ctx, op, place, resp, err)
+		switch code := codeOf(e); {
+		case code == "LifecyclePolicyNotFound":
+			b.works()
+			return policy{}, nil
+		case code != codeBucketNotFound || n == bucketAsks:
+			return policy{}, e
+		}
 	}
-	if value(resp.ETag) == "" {
-		return policy{}, b.broken(op, b.namespace+"/"+b.name, resp, errors.New("the answer has no etag"))
-	}
-	return policy{ETag: *resp.ETag, Items: resp.Items}, nil
 }
 
 // changeLifecycle reads, changes and writes the policy once. It fails with Changed or Exists if somebody wrote it meanwhile.
@@ -218,7 +226,12 @@ func (b *bucket) changeLifecycle(ctx context.Context, op string, rules []Lifecyc
 	if slices.EqualFunc(old, fresh, sameRule) {
 		return false, nil
 	}
-	return true, b.writeLifecycle(ctx, op, now.ETag, append(others, fresh...))
+	for range bucketAsks {
+		if err = b.writeLifecycle(ctx, op, now.ETag, append(others, fresh...)); codeOf(err) != codeBucketNotFound {
+			break
+		}
+	}
+	return true, err
 }
 
 // sameRule compares what rules do. What the service fills in where we leave it out is no difference.
@@ -259,10 +272,16 @@ func (b *bucket) writeLifecycle(ctx context.Context, op, etag string, rules []ob
 	return nil
 }
 
-// lifecycleFailed adds what the service itself needs to carry out a policy.
+// lifecycleFailed adds what the service itself needs to carry out a policy, and what a user needs: the bucket was there a
+// moment ago, when its policy was read.
 func (b *bucket) lifecycleFailed(place string, e *backend.Error) error {
-	var answer *serviceError
-	if errors.As(e, &answer) && answer.Code == codeNoServicePolicy {
+	switch codeOf(e) {
+	case codeBucketNotFound:
+		e.Kind = backend.Forbidden
+		e.Err = fmt.Errorf("%w; its rules could be read, so the bucket is there: a policy must allow BUCKET_UPDATE, OBJECT_CREATE and OBJECT_DELETE", e.Err)
+	case codeNoServicePolicy:
+		var answer *serviceError
+		errors.As(e, &answer)
 		answer.Advice = fmt.Sprintf("the service itself needs a policy, such as \"Allow service objectstorage-%s to manage object-family in compartment COMPARTMENT\", for the compartment of %s",
 			b.p.account.region, place)
 	}

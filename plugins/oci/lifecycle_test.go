@@ -188,3 +188,25 @@ func TestLifecycleShowsWhatItCannotSay(t *testing.T) {
 		}
 	}
 }
+
+// A bucket whose rules were read is there: that it is said to be missing when they are set means that they may not be.
+func TestLifecycleThatMayNotBeSetIsForbidden(t *testing.T) {
+	w := newWorld(t, ocisim.Options{})
+	w.sim.Rules().Add(ocisim.Rule{Principal: "user", Operation: "PutObjectLifecyclePolicy"})
+	_, err := w.provider(t).SetLifecycle(t.Context(), w.location("archive", ""), []LifecycleRule{{Name: "a", Action: LifecycleDelete, Days: 1}})
+	if !errors.Is(err, backend.Forbidden) || errors.Is(err, backend.NotFound) || !strings.Contains(err.Error(), "BUCKET_UPDATE") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A bucket is denied once, as real tenancies do it.
+func TestLifecycleAsksForABucketAgain(t *testing.T) {
+	w := newWorld(t, ocisim.Options{})
+	for _, operation := range []string{"GetObjectLifecyclePolicy", "PutObjectLifecyclePolicy"} {
+		w.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Operation: operation, Times: 1}, Effect: ocisim.Effect{Status: 404, Code: codeBucketNotFound}})
+	}
+	changed, err := w.provider(t).SetLifecycle(t.Context(), w.location("archive", ""), []LifecycleRule{{Name: "a", Action: LifecycleDelete, Days: 1}})
+	if n := w.sim.Log().Count("PutObjectLifecyclePolicy"); err != nil || !changed || n != 2 {
+		t.Errorf("changed %t, %v after %d requests", changed, err, n)
+	}
+}
