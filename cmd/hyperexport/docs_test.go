@@ -212,6 +212,7 @@ type node struct {
 	Else       *node            `json:"else"` // else if it is s3
 	AnyOf      []node           `json:"anyOf"`
 	Additional json.RawMessage  `json:"additionalProperties"`
+	Items      *node            `json:"items"`
 }
 
 // ordered are properties in the order in which they are written.
@@ -285,13 +286,16 @@ func collectKeys(sections map[string][]string, path string, n node) {
 		}
 		sections[path] = append(sections[path], p.key+"="+value)
 		below := strings.TrimPrefix(path+"."+p.key, "manifest.")
-		each := map[string]string{"vars": "NAME", "exports": "ID", "transfers": "ID"}[p.key]
+		each := map[string]string{"vars": "NAME", "exports": "ID", "transfers": "ID", "buckets": "ID"}[p.key]
 		var entry node
 		if p.key != "backends" && json.Unmarshal(p.node.Additional, &entry) == nil && each != "" {
 			collectKeys(sections, below+"."+each, entry)
 		}
 		if p.key != "backends" && len(p.node.Properties) > 0 {
 			collectKeys(sections, below, p.node)
+		}
+		if p.node.Items != nil {
+			collectKeys(sections, below, *p.node.Items)
 		}
 	}
 }
