@@ -28,23 +28,21 @@ func suiteRules() []backend.LifecycleRule {
 	}
 }
 
-// lifecycle sets rules, changes and removes them, and leaves those that were there.
+// lifecycle sets rules, changes and removes them. A container that has some is left alone: whoever kills the suite would lose
+// them.
 func lifecycle(r *run) (err error) {
 	before, err := r.s.Lifecycle(r.ctx)
 	if err != nil {
 		return fmt.Errorf("read lifecycle: %w", err)
 	}
-	if slices.ContainsFunc(before, func(r backend.LifecycleRule) bool { return r.Action == backend.LifecycleOther }) {
-		return ErrSkipped // they could not be set back
+	if len(before) > 0 {
+		return ErrSkipped
 	}
 	defer func() {
-		if _, backErr := r.s.SetLifecycle(context.WithoutCancel(r.ctx), before); backErr != nil && err == nil {
-			err = fmt.Errorf("set the rules back: %w", backErr)
+		if _, backErr := r.s.SetLifecycle(context.WithoutCancel(r.ctx), nil); backErr != nil && err == nil {
+			err = fmt.Errorf("remove all rules: %w", backErr)
 		}
 	}()
-	if _, err := r.s.SetLifecycle(r.ctx, nil); err != nil {
-		return fmt.Errorf("remove all rules: %w", err)
-	}
 	rules := suiteRules()
 	backwards := slices.Clone(rules)
 	slices.Reverse(backwards)
