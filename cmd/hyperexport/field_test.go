@@ -225,8 +225,10 @@ func TestFailedDeleteIsNoSuccess(t *testing.T) {
 	y.put("m/kept", []byte("kept"))
 	y.Check(os.MkdirAll(filepath.Join(y.dir, "src"), 0o700))
 	y.Check(os.WriteFile(filepath.Join(y.dir, "src", "kept"), []byte("kept"), 0o600))
-	y.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Operation: "DeleteObject"},
-		Effect: ocisim.Effect{Status: 500, Code: "InternalServerError", Message: "404: object not found in cache"}})
+	for _, op := range []string{"DeleteObject", "BatchDeleteObjects"} {
+		y.sim.Faults().Add(ocisim.Fault{Match: ocisim.Match{Operation: op},
+			Effect: ocisim.Effect{Status: 500, Code: "InternalServerError", Message: "404: object not found in cache"}})
+	}
 	code, output := y.command("apply")
 	if code == exitDone || !strings.Contains(output, "404.qcow2") {
 		t.Errorf("exit code %d\n%s", code, output)
