@@ -39,7 +39,9 @@ type Sink interface {
 	// Put stores p as the whole object in one request. It is for objects up to Limits.MaxPut.
 	Put(ctx context.Context, key string, p []byte, o PutOptions) (Object, error)
 	// CreateUpload begins a multipart upload. o.Size and o.PartSize are final: part n holds the bytes from (n-1)*PartSize
-	// on, every part but the last is PartSize long.
+	// on, every part but the last is PartSize long. If both are zero, the length is not known yet: parts of any size between
+	// MinPart and MaxPart follow each other, and Upload.Size is set before CompleteUpload. A container that has to know it
+	// at the beginning refuses that with Invalid, here or at the first part.
 	CreateUpload(ctx context.Context, key string, o UploadOptions) (Upload, error)
 	// UploadPart stores part n (the first is 1). The same n again replaces it; parts may come in any order and at the same
 	// time unless Capabilities.Sequential. If sum is of an algorithm in Info.Checksums, a part whose bytes do not match it

@@ -63,8 +63,11 @@ const unreadable = "BadErrorResponse"
 
 func (e *serviceError) Error() string {
 	text := fmt.Sprintf("%s (%d %s)", strings.TrimRight(e.Message, ". \n"), e.Status, e.Code)
-	if e.Code == unreadable || e.Message == "" {
+	switch {
+	case e.Code == unreadable || e.Code == "":
 		text = fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
+	case e.Message == "":
+		text = fmt.Sprintf("%d %s", e.Status, e.Code)
 	}
 	if e.Advice != "" {
 		text += ": " + e.Advice
