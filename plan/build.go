@@ -102,6 +102,12 @@ func inOrder(list []manifests.Transfer) []manifests.Transfer {
 func Supported(m *manifests.Manifest) error {
 	var list []*manifests.Error
 	for _, e := range m.Exports {
+		if b, ok := m.Backend(e.Backend); ok {
+			if _, own := b.Settings["encryption_key"]; own {
+				list = append(list, m.ErrorAt(e.Staging.Pos, "give the exports a backend of their own, without encryption_key",
+					"backend %s has encryption_key, and with it what the service stages cannot be read", e.Backend))
+			}
+		}
 		if e.Verify == "structure" {
 			list = append(list, m.ErrorAt(e.Pos, "write verify: checksum", "verify: structure is not supported by this release"))
 		}
