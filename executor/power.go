@@ -81,10 +81,14 @@ func (p *power) restore(ctx context.Context) error {
 
 var errTerminated = errors.New("the instance is terminated")
 
+// looksUntilAskedAgain is how often an instance is seen where it was before it is asked again: it may have moved and come
+// back between two looks.
+const looksUntilAskedAgain = 4
+
 // become asks for the action until the instance is in a state. What the instance is busy with is waited for. If it comes
 // back to where it was, it is asked again.
 func (p *power) become(ctx context.Context, action, want string) error {
-	asked, moved := false, false
+	asked, still := false, 0 // how often it was seen where it was since it was asked
 	for w := p.poll.begin(); ; {
 		state, err := p.look(ctx)
 		switch {
@@ -95,12 +99,14 @@ func (p *power) become(ctx context.Context, action, want string) error {
 		case state == stateTerminated:
 			return &backend.Error{Op: action, Key: p.instance, Kind: backend.Changed, Err: errTerminated}
 		case state != stateRunning && state != stateStopped:
-			moved = asked
-		case !asked || moved:
+			still = looksUntilAskedAgain - 1 // from here it moves on, or comes back
+		case !asked || still >= looksUntilAskedAgain-1:
 			if asked, err = p.ask(ctx, action); err != nil {
 				return err
 			}
-			moved = false
+			still = 0
+		default:
+			still++
 		}
 		if err := w.pause(ctx); err != nil {
 			return err

@@ -111,15 +111,21 @@ func (x way) destination(w *world) []byte {
 func (x way) strike(w *world, e ocisim.Effect, times int) {
 	var once sync.Once
 	fault := ocisim.Fault{Match: ocisim.Match{Operation: x.op, Query: x.only, Times: times}, Effect: e}
-	if x.op != "GetObject" {
+	begins, ok := map[string]func(*http.Request) bool{"GetObject": isRange, "GetImage": makesImage}[x.op]
+	if !ok {
 		w.sim.Faults().Add(fault)
 		return
 	}
 	w.onRequest(func(r *http.Request) {
-		if isRange(r) {
+		if begins(r) {
 			once.Do(func() { w.sim.Faults().Add(fault) })
 		}
 	})
+}
+
+// makesImage reports whether a request makes an image. Those that are looked at before, by the plan, are others.
+func makesImage(r *http.Request) bool {
+	return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/images")
 }
 
 // isRange reports whether a request reads bytes of an object. One byte is what a look for a missing object asks for.
