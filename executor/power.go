@@ -69,8 +69,8 @@ func (p *power) restore(ctx context.Context) error {
 		return nil
 	}
 	err := p.become(ctx, actStart, stateRunning)
-	if errors.Is(err, backend.NotFound) || errors.Is(err, errTerminated) {
-		err = nil // there is nothing left to start
+	if errors.Is(err, errTerminated) { // seen so: a service that answers "not found" may only deny it
+		err = nil
 	}
 	if err != nil {
 		return fmt.Errorf("start instance %s again: %w", p.instance, err)

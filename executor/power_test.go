@@ -202,3 +202,22 @@ func (w *world) cleanedOf(m *machine) error {
 	}
 	return nil
 }
+
+// denied is a machine that may be stopped and not started: the service answers as if it were not there.
+type denied struct{ *machine }
+
+func (d denied) Act(ctx context.Context, id, action string) error {
+	if action == "start" {
+		return &backend.Error{Op: action, Key: id, Kind: backend.NotFound}
+	}
+	return d.machine.Act(ctx, id, action)
+}
+
+func TestDeniedStartStaysOwed(t *testing.T) {
+	m := &machine{state: "STOPPED"}
+	state := journal.Power{Stopping: true}
+	p := power{inventory: denied{m}, poll: Poll{First: time.Millisecond}, instance: "id", state: &state, save: func() error { return nil }}
+	if err := p.restore(t.Context()); !errors.Is(err, backend.NotFound) || !state.Owed() || m.state != "STOPPED" {
+		t.Errorf("%v, %+v, the instance is %s", err, state, m.state)
+	}
+}

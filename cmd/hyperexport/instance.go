@@ -127,6 +127,9 @@ func (i *instances) find(ctx context.Context, q backend.Query) ([]backend.Resour
 
 // one finds the instance that a word means: an id, or a name that only one instance has.
 func (i *instances) one(ctx context.Context, word string) (backend.Resource, error) {
+	if word == "" {
+		return backend.Resource{}, &codeError{exitUsage, errors.New("an instance is named by an empty word"), "name each instance by its id or its name"}
+	}
 	q := backend.Query{Type: "instance", Recursive: true, Name: word}
 	if strings.HasPrefix(word, "ocid1.") {
 		q = backend.Query{Type: "instance", ID: word}
