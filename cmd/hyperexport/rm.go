@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/hyperexport/hyperexport/internal/human"
@@ -96,7 +98,11 @@ func (d *remover) guard(targets []target) error {
 	var count int64
 	for _, t := range targets {
 		if d.whole(t) {
-			return d.ask(fmt.Sprintf("%s means everything in its bucket", t.word))
+			what := "in its bucket"
+			if t.At.Scheme == "file" {
+				what = "where you are, or above that"
+			}
+			return d.ask(fmt.Sprintf("%s means everything %s", t.word, what))
 		}
 		for _, err := range d.objects(t) {
 			if err != nil {
@@ -113,7 +119,10 @@ func (d *remover) guard(targets []target) error {
 
 // whole reports whether a target is a bucket with everything in it.
 func (d *remover) whole(t target) bool {
-	if t.At.Scheme == "file" || t.Key != "" {
+	if t.At.Scheme == "file" {
+		return d.c.Recursive && t.pattern == "" && holdsWorkingFolder(t.At.Path)
+	}
+	if t.Key != "" {
 		return false
 	}
 	return t.pattern == "" && d.c.Recursive || t.pattern != "" && strings.Trim(t.pattern, "*/") == ""
@@ -269,4 +278,14 @@ func (d *remover) conclude() error {
 		text += "; nothing was changed"
 	}
 	return d.doc.end(&d.failed, text+"\n", map[string]any{"deleted": d.total.Deleted, "bytes": d.total.Bytes, "dry_run": d.c.DryRun})
+}
+
+// holdsWorkingFolder reports whether a path is the working folder, or one above it.
+func holdsWorkingFolder(path string) bool {
+	here, err := os.Getwd()
+	if err != nil {
+		return true
+	}
+	inside, err := filepath.Rel(filepath.Clean(filepath.FromSlash(path)), here)
+	return err == nil && inside != ".." && !strings.HasPrefix(inside, ".."+string(filepath.Separator))
 }
